@@ -1,0 +1,1 @@
+"""Shared ground of the steps. Knows no step and no kfp."""

@@ -1,0 +1,28 @@
+"""The errors a user can cause, and how a command ends on one: one line on stderr, exit status 1.
+
+A message says what was expected, what was received, where, and what to do. Anything that is not a `UserError` is a defect of ours
+and keeps its traceback.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+REASON_PREFIX = "marque: error: "
+
+
+class UserError(Exception):
+    """A mistake in what the user gave us: a source, a file, a setting, an address."""
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.split()))
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turns a `UserError` raised inside into one line on stderr and exit status 1."""
+    try:
+        yield
+    except UserError as error:
+        print(f"{REASON_PREFIX}{error}", file=sys.stderr, flush=True)
+        sys.exit(1)

@@ -1,0 +1,165 @@
+"""Records on disk: what `shard` writes and `train`, `export` and `evaluate` read.
+
+One photo is one `tf.train.Example`, with the field's usual feature names:
+
+    image/encoded            bytes    the JPEG, as ingested
+    image/filename           bytes    the photo's name in the source, UTF-8
+    image/height, width      int64    pixels
+    image/class/label        int64    class id
+    image/class/text         bytes    class name, UTF-8
+    image/object/bbox/xmin   float32  the box, relative to the photo, 0-1; also ymin, xmax, ymax
+
+A records folder holds shards `{split}-{i:05d}-of-{n:05d}.tfrecord`, beside each an index `….index.npy` (a row a record, in file order:
+`label` int32, `offset` int64 of the Example's bytes, `length` int32), and `records.json`:
+
+    schema, dataset (its id), classes, mean_train_box (relative), counts {split: [photos of class 0, ...]} and
+    shard_counts {split: shards} of the whole dataset,
+    shards {file name: {split, records, sha256}} of this folder
+
+The tasks of `shard` share the work, so one set of records may lie in several folders; `open_records` joins them and checks that
+nothing is missing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from components.common import boxes
+from components.common.dataset import SPLITS, read_info
+from components.common.errors import UserError
+
+SCHEMA = "marque.records/1"
+INDEX_DTYPE = np.dtype([("label", "<i4"), ("offset", "<i8"), ("length", "<i4")])
+TFRECORD_HEADER_BYTES = 12
+TFRECORD_FOOTER_BYTES = 4
+
+_BOX = [f"image/object/bbox/{edge}" for edge in ("xmin", "ymin", "xmax", "ymax")]
+FEATURES = {
+    "image/encoded": tf.io.FixedLenFeature([], tf.string),
+    "image/filename": tf.io.FixedLenFeature([], tf.string),
+    "image/height": tf.io.FixedLenFeature([], tf.int64),
+    "image/width": tf.io.FixedLenFeature([], tf.int64),
+    "image/class/label": tf.io.FixedLenFeature([], tf.int64),
+    "image/class/text": tf.io.FixedLenFeature([], tf.string),
+    **{name: tf.io.FixedLenFeature([], tf.float32) for name in _BOX},
+}
+
+
+def encode(jpeg: bytes, file: str, label: int, class_name: str, box: boxes.Boxes, width: int, height: int) -> bytes:
+    """One serialized Example; `box` is in pixels of the photo. Equal input gives equal bytes."""
+    relative = boxes.to_relative(box, width, height)
+    features = {
+        "image/encoded": _bytes(jpeg),
+        "image/filename": _bytes(file.encode()),
+        "image/height": _int(height),
+        "image/width": _int(width),
+        "image/class/label": _int(label),
+        "image/class/text": _bytes(class_name.encode()),
+        **{name: _float(float(edge)) for name, edge in zip(_BOX, relative, strict=True)},
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return bytes(example.SerializeToString(deterministic=True))
+
+
+def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Serialized Examples, string tensor of any shape `s` -> a dict of tensors.
+
+    Returns:
+        `jpeg` and `file` string `s`, `label` int32 `s`, `box` float32 `s + (4,)` relative, `size` int32 `s + (2,)` as (width, height).
+    """
+    fields = tf.io.parse_example(serialized, FEATURES)
+    return {
+        "jpeg": fields["image/encoded"],
+        "file": fields["image/filename"],
+        "label": tf.cast(fields["image/class/label"], tf.int32),
+        "box": tf.stack([fields[name] for name in _BOX], axis=-1),
+        "size": tf.cast(tf.stack([fields["image/width"], fields["image/height"]], axis=-1), tf.int32),
+    }
+
+
+def shard_name(split: str, index: int, count: int) -> str:
+    """`train-00003-of-00008.tfrecord`."""
+    return f"{split}-{index:05d}-of-{count:05d}.tfrecord"
+
+
+def index_path(shard: Path) -> Path:
+    """Where the index of a shard lies."""
+    return shard.with_suffix(".index.npy")
+
+
+@dataclass(frozen=True)
+class Records:
+    """An opened set of records: `shards` holds the paths of each split, in the order of their numbers."""
+
+    classes: list[str]
+    mean_train_box: boxes.Boxes
+    counts: dict[str, list[int]]
+    shards: dict[str, list[Path]]
+
+    def index(self, split: str) -> NDArray[np.void]:
+        """Every record of a split: `label`, `offset`, `length` as in the shard's index, and `shard`, its position in `shards`."""
+        parts = []
+        for number, shard in enumerate(self.shards[split]):
+            part = np.load(index_path(shard), allow_pickle=False)
+            joined = np.empty(len(part), [*INDEX_DTYPE.descr, ("shard", "<i4")])
+            for name in INDEX_DTYPE.names or ():
+                joined[name] = part[name]
+            joined["shard"] = number
+            parts.append(joined)
+        return np.concatenate(parts)
+
+    def examples(self, split: str) -> Iterator[dict[str, Any]]:
+        """Every record of a split once, in file order, as `parse` returns it, in NumPy.
+
+        Raises:
+            UserError: a shard is cut off or damaged.
+        """
+        for shard in self.shards[split]:
+            count = 0
+            try:
+                for serialized in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator():
+                    yield {name: value.numpy() for name, value in parse(serialized).items()}
+                    count += 1
+            except tf.errors.DataLossError:
+                raise UserError(f"{shard}: record {count} is damaged or cut off; run shard again") from None
+
+
+def open_records(folders: Sequence[str | Path]) -> Records:
+    """Opens a set of records that lies in one or more folders.
+
+    Raises:
+        UserError: a folder holds no records, the folders belong to different datasets, or shards are missing.
+    """
+    infos = [(Path(folder), read_info(Path(folder) / "records.json", SCHEMA, "records written by shard")) for folder in folders]
+    if not infos:
+        raise UserError("expected at least one folder of records, received none")
+    first = infos[0][1]
+    for folder, info in infos:
+        if info["dataset"] != first["dataset"]:
+            raise UserError(f"{folder}: these records are of dataset {info['dataset']}, those in {infos[0][0]} of {first['dataset']}")
+    found = {name: folder / name for folder, info in infos for name in info["shards"]}
+    shards: dict[str, list[Path]] = {}
+    for split in SPLITS:
+        names = sorted(name for name in found if name.startswith(f"{split}-"))
+        expected = [shard_name(split, i, first["shard_counts"][split]) for i in range(first["shard_counts"][split])]
+        if missing := sorted(set(expected) - {name for name in names if found[name].exists()}):
+            raise UserError(f"{', '.join(map(str, folders))}: expected {len(expected)} {split} shards, {missing[0]} is missing")
+        shards[split] = [found[name] for name in expected]
+    return Records(first["classes"], np.float32(first["mean_train_box"]), first["counts"], shards)
+
+
+def _bytes(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _int(value: int) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+
+
+def _float(value: float) -> tf.train.Feature:
+    return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
