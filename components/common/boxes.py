@@ -8,16 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Boxes = NDArray[np.float32]
+_INCLUSIVE_SHIFT = np.array([1, 1, 0, 0], np.float32)
 
 
 def from_inclusive(boxes: ArrayLike) -> Boxes:
     """1-based pixel boxes that include their last pixel (MATLAB, the Stanford devkit) -> 0-based half-open."""
-    return (np.asarray(boxes, np.float32) - np.float32([1, 1, 0, 0])).astype(np.float32)
+    return (np.asarray(boxes, np.float32) - _INCLUSIVE_SHIFT).astype(np.float32)
 
 
 def to_inclusive(boxes: ArrayLike) -> Boxes:
     """The inverse of `from_inclusive`."""
-    return (np.asarray(boxes, np.float32) + np.float32([1, 1, 0, 0])).astype(np.float32)
+    return (np.asarray(boxes, np.float32) + _INCLUSIVE_SHIFT).astype(np.float32)
 
 
 def clip(boxes: ArrayLike, width: ArrayLike, height: ArrayLike) -> Boxes:

@@ -21,6 +21,7 @@
     sha256  string    of the JPEG bytes, hex
 """
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,22 +68,14 @@ class Dataset:
         Raises:
             UserError: an archive ends before a photo does.
         """
-        handle, opened = None, None
-        try:
-            for tar, offset, size in zip(rows["tar"], rows["offset"], rows["bytes"], strict=True):
-                if tar != opened:
-                    if handle:
-                        handle.close()
-                    handle, opened = open(self.folder / tar, "rb"), tar
-                assert handle is not None
-                handle.seek(offset)
-                photo = handle.read(size)
-                if len(photo) != size:
-                    raise UserError(f"{self.folder / tar}: expected {size} bytes at offset {offset}, found {len(photo)}; ingest again")
-                yield photo
-        finally:
-            if handle:
-                handle.close()
+        for tar, group in itertools.groupby(zip(rows["tar"], rows["offset"], rows["bytes"], strict=True), key=lambda row: row[0]):
+            with (self.folder / tar).open("rb") as archive:
+                for _, offset, size in group:
+                    archive.seek(offset)
+                    photo = archive.read(size)
+                    if len(photo) != size:
+                        raise UserError(f"{self.folder / tar}: expected {size} bytes at {offset}, found {len(photo)}; ingest again")
+                    yield photo
 
 
 def open_dataset(folder: str | Path) -> Dataset:

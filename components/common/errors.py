@@ -24,5 +24,5 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        print(f"{REASON_PREFIX}{error}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"{REASON_PREFIX}{error}\n")
         sys.exit(1)

@@ -9,8 +9,8 @@ One photo is one `tf.train.Example`, with the field's usual feature names:
     image/class/text         bytes    class name, UTF-8
     image/object/bbox/xmin   float32  the box, relative to the photo, 0-1; also ymin, xmax, ymax
 
-A records folder holds shards `{split}-{i:05d}-of-{n:05d}.tfrecord`, beside each an index `….index.npy` (a row a record, in file order:
-`label` int32, `offset` int64 of the Example's bytes, `length` int32), and `records.json`:
+A records folder holds shards `{split}-{i:05d}-of-{n:05d}.tfrecord`, beside each an index `….index.npy` (a row a record, in file
+order: `label` int32, `offset` int64 of the Example's bytes, `length` int32), and `records.json`:
 
     schema, dataset (its id), classes, mean_train_box (relative), counts {split: [photos of class 0, ...]} and
     shard_counts {split: shards} of the whole dataset,
@@ -70,7 +70,8 @@ def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     """Serialized Examples, string tensor of any shape `s` -> a dict of tensors.
 
     Returns:
-        `jpeg` and `file` string `s`, `label` int32 `s`, `box` float32 `s + (4,)` relative, `size` int32 `s + (2,)` as (width, height).
+        `jpeg` and `file` string `s`, `label` int32 `s`, `box` float32 `s + (4,)` relative, `size` int32 `s + (2,)` as
+        (width, height).
     """
     fields = tf.io.parse_example(serialized, FEATURES)
     return {
@@ -141,7 +142,7 @@ def open_records(folders: Sequence[str | Path]) -> Records:
     first = infos[0][1]
     for folder, info in infos:
         if info["dataset"] != first["dataset"]:
-            raise UserError(f"{folder}: these records are of dataset {info['dataset']}, those in {infos[0][0]} of {first['dataset']}")
+            raise UserError(f"{folder}: expected records of dataset {first['dataset']}, received those of {info['dataset']}")
     found = {name: folder / name for folder, info in infos for name in info["shards"]}
     shards: dict[str, list[Path]] = {}
     for split in SPLITS:
@@ -150,7 +151,7 @@ def open_records(folders: Sequence[str | Path]) -> Records:
         if missing := sorted(set(expected) - {name for name in names if found[name].exists()}):
             raise UserError(f"{', '.join(map(str, folders))}: expected {len(expected)} {split} shards, {missing[0]} is missing")
         shards[split] = [found[name] for name in expected]
-    return Records(first["classes"], np.float32(first["mean_train_box"]), first["counts"], shards)
+    return Records(first["classes"], np.asarray(first["mean_train_box"], np.float32), first["counts"], shards)
 
 
 def _bytes(value: bytes) -> tf.train.Feature:
