@@ -21,7 +21,7 @@
     sha256  string    of the JPEG bytes, hex
 """
 
-import itertools
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,19 +63,19 @@ class Dataset:
         return self.annotations[self.annotations["split"] == name]
 
     def photos(self, rows: pd.DataFrame) -> Iterator[bytes]:
-        """The JPEG bytes of `rows`, in their order, with one archive open at a time.
+        """The JPEG bytes of `rows`, in their order.
 
         Raises:
             UserError: an archive ends before a photo does.
         """
-        for tar, group in itertools.groupby(zip(rows["tar"], rows["offset"], rows["bytes"], strict=True), key=lambda row: row[0]):
-            with (self.folder / tar).open("rb") as archive:
-                for _, offset, size in group:
-                    archive.seek(offset)
-                    photo = archive.read(size)
-                    if len(photo) != size:
-                        raise UserError(f"{self.folder / tar}: expected {size} bytes at {offset}, found {len(photo)}; ingest again")
-                    yield photo
+        with contextlib.ExitStack() as stack:
+            archives = {tar: stack.enter_context((self.folder / tar).open("rb")) for tar in rows["tar"].unique()}
+            for tar, offset, size in zip(rows["tar"], rows["offset"], rows["bytes"], strict=True):
+                archives[tar].seek(offset)
+                photo = archives[tar].read(size)
+                if len(photo) != size:
+                    raise UserError(f"{self.folder / tar}: expected {size} bytes at {offset}, found {len(photo)}; ingest again")
+                yield photo
 
 
 def open_dataset(folder: str | Path) -> Dataset:

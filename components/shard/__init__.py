@@ -1,0 +1,1 @@
+"""Dataset -> class-balanced TFRecords."""

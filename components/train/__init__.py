@@ -1,0 +1,1 @@
+"""TFRecords -> model.keras: a two-head network that names the car and finds its box."""
