@@ -1,0 +1,1 @@
+"""ingest: a source of labelled car photos -> a checked dataset on disk."""
