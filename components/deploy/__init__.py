@@ -1,0 +1,1 @@
+"""A blessed SavedModel -> the next version in a model repository."""

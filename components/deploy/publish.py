@@ -1,0 +1,106 @@
+"""A SavedModel becomes the next integer version of a model in a repository, whole or not at all.
+
+A server sees a version only when all of it is there, and two publishers never share a number:
+
+- In a local folder the copy is made under a name that is no number, which TF Serving ignores, and renamed when it is complete.
+- In a bucket, which has no such rename, a publisher claims a number by creating the object `<model>/.claims/<version>`, which can
+  succeed only once; it holds the fingerprint of what is published. `saved_model.pb`, without which nothing loads, goes up last.
+"""
+
+import errno
+import itertools
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.common import storage
+from components.common.errors import UserError
+from components.deploy.fingerprint import fingerprint
+
+GRAPH = "saved_model.pb"
+CLAIMS = ".claims"
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where a version lies, and whether it is new or was there with the same bytes."""
+
+    uri: str
+    version: int
+    new: bool
+
+
+def publish(saved_model: Path, repository: str, model: str) -> Published:
+    """Publishes the folder `saved_model` as the next version of `model`; the newest version is kept if it has the same bytes.
+
+    Raises:
+        UserError: no SavedModel there, a model name that is no plain name, or a repository that cannot be written.
+    """
+    if not (saved_model / GRAPH).is_file():
+        raise UserError(f"{saved_model}: expected a SavedModel folder, found no {GRAPH}; run export")
+    if not _MODEL_NAME.fullmatch(model):
+        raise UserError(f"expected a model name of letters, digits, '.', '_' and '-', received {model!r}")
+    if repository.startswith("gs://"):
+        return _publish_bucket(saved_model, f"{repository.rstrip('/')}/{model}")
+    if "://" in repository:
+        raise UserError(f"{repository}: expected a local folder or gs://bucket/path as the model repository")
+    try:
+        return _publish_local(saved_model, Path(repository).absolute() / model)
+    except OSError as error:
+        raise UserError(f"{repository}: the model repository cannot be written: {error.strerror} ({error.filename})") from None
+
+
+def _publish_local(saved_model: Path, folder: Path) -> Published:
+    folder.mkdir(parents=True, exist_ok=True)
+    versions = {int(path.name): path for path in folder.iterdir() if _is_version(path.name)}
+    newest = max(versions, default=0)
+    if versions and fingerprint(versions[newest]) == fingerprint(saved_model):
+        return Published(str(versions[newest]), newest, new=False)
+    with tempfile.TemporaryDirectory(prefix=".publishing-", dir=folder) as scratch:
+        copy = shutil.copytree(saved_model, Path(scratch) / "version")
+        version = next(number for number in itertools.count(newest + 1) if _rename_if_free(copy, folder / str(number)))
+    return Published(str(folder / str(version)), version, new=True)
+
+
+def _rename_if_free(folder: Path, target: Path) -> bool:
+    try:
+        folder.rename(target)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            return False
+        raise
+    return True
+
+
+def _publish_bucket(saved_model: Path, root: str) -> Published:
+    names = storage.list_names(root)
+    complete = [int(folder) for folder, _, name in (name.partition("/") for name in names) if _is_version(folder) and name == GRAPH]
+    newest, content = max(complete, default=0), fingerprint(saved_model)
+    if f"{CLAIMS}/{newest}" in names and storage.read_bytes(f"{root}/{CLAIMS}/{newest}").decode() == content:
+        return Published(f"{root}/{newest}", newest, new=False)
+    taken = [int(part) for name in names for part in name.removeprefix(f"{CLAIMS}/").split("/")[:1] if _is_version(part)]
+    version = _claim(root, max(taken, default=0) + 1, content)
+    try:
+        files = sorted(path for path in saved_model.rglob("*") if path.is_file())
+        for path in sorted(files, key=lambda path: path == saved_model / GRAPH):
+            storage.upload(path, f"{root}/{version}/{path.relative_to(saved_model).as_posix()}")
+    except BaseException:
+        storage.delete_tree(f"{root}/{version}")
+        raise
+    return Published(f"{root}/{version}", version, new=True)
+
+
+def _claim(root: str, first: int, content: str) -> int:
+    """The first free number from `first` on, ours from now on. A claim outlives a failed upload: its number is skipped."""
+    with tempfile.TemporaryDirectory() as scratch:
+        claim = Path(scratch) / "claim"
+        claim.write_text(content, "utf-8")
+        claims = ((number, f"{root}/{CLAIMS}/{number}") for number in itertools.count(first))
+        return next(number for number, uri in claims if storage.upload(claim, uri, if_absent=True))
+
+
+def _is_version(name: str) -> bool:
+    return name.isascii() and name.isdecimal()

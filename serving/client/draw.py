@@ -1,0 +1,69 @@
+"""A photo saved with its predicted box and label, readable on any background."""
+
+from pathlib import Path
+
+from PIL import ImageDraw, ImageFont
+
+from components.common import boxes
+from serving.client.client import Prediction
+from serving.client.photo import open_upright
+
+RED = (220, 20, 30)
+WHITE = (255, 255, 255)
+MIN_FONT_PX = 10
+
+
+def save_annotated(data: bytes, prediction: Prediction, path: Path, name: str) -> None:
+    """Writes the upright photo with the box in red and the best label on a red plate, as JPEG, whole or not at all.
+
+    Raises:
+        UserError: the photo does not decode (`name` is what the error calls it).
+    """
+    image = open_upright(data, name)
+    draw = ImageDraw.Draw(image)
+    line_px = max(2, max(image.size) // 200)
+    x1, y1, x2, y2 = (float(edge) for edge in boxes.clip(prediction.box, image.width, image.height))
+    if x2 > x1 and y2 > y1:
+        draw.rectangle((x1, y1, x2 - 1, y2 - 1), outline=RED, width=line_px)
+    _draw_label(draw, image.size, f"{prediction.labels[0]}  {prediction.scores[0]:.0%}", (x1, y1), line_px)
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        image.save(temporary, "JPEG", quality=92)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _draw_label(draw: ImageDraw.ImageDraw, size: tuple[int, int], text: str, corner: tuple[float, float], padding_px: int) -> None:
+    """Above the box's upper left corner, or inside it where the frame ends; the font shrinks until the text fits."""
+    width, height = size
+    font = _fitting_font(draw, text, width - 2 * padding_px, max(size) // 28)
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+    plate_width, plate_height = right - left + 2 * padding_px, bottom - top + 2 * padding_px
+    x = max(0.0, min(corner[0], width - plate_width))
+    y = corner[1] - plate_height if corner[1] >= plate_height else min(corner[1], max(0, height - plate_height))
+    draw.rectangle((x, y, x + plate_width, y + plate_height), fill=RED)
+    draw.text((x + padding_px - left, y + padding_px - top), text, fill=WHITE, font=font)
+
+
+def _fitting_font(
+    draw: ImageDraw.ImageDraw, text: str, width_px: int, font_px: int
+) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    font_px = max(font_px, MIN_FONT_PX)
+    while font_px > MIN_FONT_PX and draw.textlength(text, ImageFont.load_default(font_px)) > width_px:
+        font_px -= 1
+    return ImageFont.load_default(font_px)
+
+
+def output_paths(photos: list[Path], folder: Path) -> list[Path]:
+    """`folder/<stem>-predicted.jpg` for every photo, numbered where two photos share a stem; never a photo's own path."""
+    taken: set[str] = set()
+    paths = []
+    for photo in photos:
+        name, number = f"{photo.stem}-predicted.jpg", 1
+        while name in taken:
+            number += 1
+            name = f"{photo.stem}-predicted-{number}.jpg"
+        taken.add(name)
+        paths.append(folder / name)
+    return paths

@@ -1,0 +1,34 @@
+"""Which version of a model a repository holds: `<repository>/<model>/<integer version>/saved_model.pb`.
+
+As in TF Serving, the highest integer is served and every other name is ignored, so that a half-copied version may lie under a
+name that is no number.
+"""
+
+from pathlib import Path
+
+from components.common.errors import UserError
+
+
+def latest_version(repository: Path, model: str) -> tuple[int, Path]:
+    """The highest version of `model` and its folder.
+
+    Raises:
+        UserError: no such repository or model, or a model without a version.
+    """
+    if not repository.is_dir():
+        raise UserError(f"{repository}: expected a model repository (a folder), found none; deploy a model first")
+    folder = repository / model
+    if not folder.is_dir():
+        found = ", ".join(sorted(path.name for path in repository.iterdir() if path.is_dir())) or "none"
+        raise UserError(f"{repository}: expected a model named {model!r}, found {found}; choose one with --model")
+    versions = {int(path.name): path for path in folder.iterdir() if _is_version(path)}
+    if not versions:
+        raise UserError(f"{folder}: expected a folder named by an integer version, found none; deploy a model first")
+    version = max(versions)
+    if not (versions[version] / "saved_model.pb").is_file():
+        raise UserError(f"{versions[version]}: expected a SavedModel, found no saved_model.pb; remove the folder or deploy again")
+    return version, versions[version]
+
+
+def _is_version(path: Path) -> bool:
+    return path.name.isascii() and path.name.isdecimal() and path.is_dir()
