@@ -1,0 +1,128 @@
+"""Tiny records and tiny SavedModels that keep the contracts of shard and export."""
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from components.common import boxes, records
+
+COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 60, 220)}
+MEAN_TRAIN_BOX = [0.1, 0.2, 0.9, 0.8]
+MIDDLE = (0.25, 0.25, 0.75, 0.75)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo of one colour, whatever its label says."""
+
+    label: int
+    colour: str
+    box: tuple[float, float, float, float]
+    width: int = 40
+    height: int = 30
+    file: str = ""
+
+    def jpeg(self) -> bytes:
+        content = io.BytesIO()
+        Image.new("RGB", (self.width, self.height), COLOURS[self.colour]).save(content, "JPEG")
+        return content.getvalue()
+
+
+class ColourModel(tf.Module):
+    """Answers the nearest colour, and the middle of the photo as the box; `poison` is added to every score."""
+
+    def __init__(self, classes: Sequence[str], poison: float = 0.0):
+        super().__init__()
+        self.names = tf.constant(list(classes))
+        self.colours = tf.constant([COLOURS[name] for name in COLOURS][: len(classes)], tf.float32)
+        self.poison = poison
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="jpeg")])
+    def serve(self, jpeg: tf.Tensor) -> dict[str, tf.Tensor]:
+        def one(photo: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            pixels = tf.cast(tf.io.decode_jpeg(photo, channels=3), tf.float32)
+            height, width = tf.unstack(tf.cast(tf.shape(pixels)[:2], tf.float32))
+            return tf.reduce_mean(pixels, [0, 1]), tf.stack([width, height, width, height]) * tf.constant(MIDDLE)
+
+        mean, box = tf.map_fn(one, jpeg, fn_output_signature=(tf.float32, tf.float32))
+        distance = tf.reduce_mean((mean[:, None] - self.colours[None]) ** 2, -1)
+        best = tf.math.top_k(tf.nn.softmax(-distance / 2000), min(5, len(self.colours)))
+        return {"labels": tf.gather(self.names, best.indices), "scores": best.values + self.poison, "boxes": box}
+
+
+def save_model(folder: Path, classes: Sequence[str], poison: float = 0.0) -> Path:
+    model = ColourModel(classes, poison)
+    tf.saved_model.save(model, str(folder), signatures={"serving_default": model.serve})
+    (folder / "assets.extra").mkdir()
+    (folder / "assets.extra" / "classes.json").write_text(json.dumps(list(classes)), "utf-8")
+    return folder
+
+
+def save_records(folder: Path, photos: Sequence[Photo], classes: Sequence[str], shards: int = 2) -> Path:
+    """Writes `photos` as the test split."""
+    folder.mkdir()
+    names = [records.shard_name("test", i, shards) for i in range(shards)] if photos else []
+    for number, name in enumerate(names):
+        rows, offset = [], 0
+        with tf.io.TFRecordWriter(str(folder / name)) as writer:
+            for i, photo in list(enumerate(photos))[number::shards]:
+                box = boxes.to_pixels(photo.box, photo.width, photo.height)
+                file = photo.file or f"{i:03d}.jpg"
+                example = records.encode(photo.jpeg(), file, photo.label, classes[photo.label], box, photo.width, photo.height)
+                writer.write(example)
+                rows.append((photo.label, offset + records.TFRECORD_HEADER_BYTES, len(example)))
+                offset += records.TFRECORD_HEADER_BYTES + len(example) + records.TFRECORD_FOOTER_BYTES
+        np.save(records.index_path(folder / name), np.array(rows, records.INDEX_DTYPE))
+    counts = np.bincount([photo.label for photo in photos], minlength=len(classes)).tolist()
+    info = {
+        "schema": records.SCHEMA,
+        "dataset": "tiny",
+        "classes": list(classes),
+        "mean_train_box": MEAN_TRAIN_BOX,
+        "counts": {"train": [0] * len(classes), "validation": [0] * len(classes), "test": counts},
+        "shard_counts": {"train": 0, "validation": 0, "test": len(names)},
+        "shards": {name: {"split": "test", "records": 0, "sha256": ""} for name in names},
+    }
+    (folder / "records.json").write_text(json.dumps(info), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def classes() -> list[str]:
+    return ["Ruby <script>alert('1')</script> 2001", "Emerald & Söhne $x$ 2002", "Azure 2003"]
+
+
+@pytest.fixture(scope="session")
+def colour_model(tmp_path_factory: pytest.TempPathFactory, classes: list[str]) -> Path:
+    return save_model(tmp_path_factory.mktemp("model") / "saved", classes)
+
+
+@pytest.fixture(scope="session")
+def photos() -> list[Photo]:
+    """Twelve photos: ten of their class's colour, two not; boxes of known IoU with the middle (1, .5 and 0)."""
+    colours = list(COLOURS)
+    known_boxes = [MIDDLE, (0.25, 0.25, 0.75, 0.5), (0.0, 0.0, 0.25, 0.25)]
+    photos = [Photo(i % 3, colours[i % 3], known_boxes[i // 3 % 3], 40 + 4 * i, 32) for i in range(10)]
+    return [*photos, Photo(0, "blue", MIDDLE, file="mistaken <b>.jpg"), Photo(1, "blue", MIDDLE)]
+
+
+@pytest.fixture(scope="session")
+def colour_records(tmp_path_factory: pytest.TempPathFactory, photos: list[Photo], classes: list[str]) -> Path:
+    return save_records(tmp_path_factory.mktemp("records") / "records", photos, classes)
+
+
+@pytest.fixture
+def make_model(tmp_path: Path) -> Callable[..., Path]:
+    return lambda *args, **kwargs: save_model(tmp_path / "made_model", *args, **kwargs)
+
+
+@pytest.fixture
+def make_records(tmp_path: Path) -> Callable[..., Path]:
+    return lambda *args, **kwargs: save_records(tmp_path / "made_records", *args, **kwargs)
