@@ -1,7 +1,7 @@
 """Progress of long work: a bar in a terminal, a plain line every few seconds elsewhere (a pod's log, CI)."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
@@ -17,7 +17,7 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
     if console.is_terminal:
         yield from bar(items, what, total, console=console, transient=True)
         return
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     said = time.monotonic()
     count = 0

@@ -4,14 +4,27 @@ import keras
 from keras import ops
 
 
+class SmoothedCrossEntropy(keras.losses.Loss):
+    """Cross-entropy of class ids and logits, with label smoothing (Szegedy et al., 2016, arXiv:1512.00567)."""
+
+    def __init__(self, smoothing: float = 0.1, name: str = "cross_entropy"):
+        super().__init__(name=name)
+        self.smoothing = smoothing
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Class ids `(n,)` or `(n, 1)`, logits `(n, classes)` -> loss per photo, shape `(n,)`."""
+        one_hot = ops.one_hot(ops.reshape(y_true, (-1,)), y_pred.shape[-1])
+        return keras.losses.categorical_crossentropy(one_hot, y_pred, from_logits=True, label_smoothing=self.smoothing)
+
+
 class BoxLoss(keras.losses.Loss):
     """Smooth L1 plus generalized IoU, both of boxes `(n, 4)` relative to the photo.
 
     L1 moves a box that is far off; GIoU (Rezatofighi et al., 2019, arXiv:1902.09630) is what the metric measures.
     """
 
-    def __init__(self, l1_weight: float = 5.0, beta: float = 0.1, name: str = "box_loss", **options: object):
-        super().__init__(name=name, **options)
+    def __init__(self, l1_weight: float = 5.0, beta: float = 0.1, name: str = "box_loss"):
+        super().__init__(name=name)
         self.l1_weight = l1_weight
         self.beta = beta
 
@@ -20,9 +33,6 @@ class BoxLoss(keras.losses.Loss):
         error = ops.abs(y_true - y_pred)
         smooth = ops.where(error < self.beta, 0.5 * error**2 / self.beta, error - 0.5 * self.beta)
         return self.l1_weight * ops.mean(smooth, axis=-1) + (1 - giou(y_true, y_pred))
-
-    def get_config(self) -> dict[str, object]:
-        return {**super().get_config(), "l1_weight": self.l1_weight, "beta": self.beta}
 
 
 def iou_and_hull(a: keras.KerasTensor, b: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]:

@@ -1,0 +1,1 @@
+"""model.keras -> SavedModel with a serving signature."""

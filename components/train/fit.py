@@ -1,0 +1,60 @@
+"""The training loop: AdamW with warm-up and cosine, the best checkpoint by validation loss, a history as CSV."""
+
+import math
+from pathlib import Path
+
+import keras
+
+from components.common.records import Records
+from components.train.config import TrainConfig
+from components.train.history import History
+from components.train.losses import BoxLoss, SmoothedCrossEntropy
+from components.train.metrics import MeanIoU
+from components.train.reader import training_batches, validation_batches
+
+
+def fit(model: keras.Model, records: Records, config: TrainConfig, output: Path) -> None:
+    """Trains `model` and leaves it as it was at its epoch of lowest validation loss; writes `history.csv` into `output`."""
+    steps = max(1, math.ceil(sum(records.counts["train"]) / config.batch))
+    if config.batchnorm == "frozen":
+        _freeze_batchnorm(model.get_layer("backbone"))
+    model.compile(
+        keras.optimizers.AdamW(_schedule(config.learning_rate, steps * config.epochs), weight_decay=config.weight_decay),
+        loss={"logits": SmoothedCrossEntropy(config.label_smoothing), "box": BoxLoss()},
+        metrics={"logits": keras.metrics.SparseCategoricalAccuracy(name="top1"), "box": MeanIoU()},
+        jit_compile=False,
+    )
+    best = output / "best.weights.h5"
+    model.fit(
+        training_batches(
+            records, batch=config.batch, image_px=config.image_px, seed=config.seed, crop=config.crop, color=config.color
+        ),
+        steps_per_epoch=steps,
+        epochs=config.epochs,
+        validation_data=validation_batches(records, "validation", batch=config.batch, image_px=config.image_px),
+        callbacks=[
+            keras.callbacks.ModelCheckpoint(str(best), monitor="val_loss", save_best_only=True, save_weights_only=True),
+            keras.callbacks.TerminateOnNaN(),
+            History(output / "history.csv", config.epochs, steps * config.batch),
+        ],
+        shuffle=False,
+        verbose=0,
+    )
+    model.load_weights(best)
+
+
+def _schedule(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    warm_up = steps // 10
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=peak / max(1, warm_up),
+        decay_steps=max(1, steps - warm_up),
+        alpha=0.01,
+        warmup_target=peak,
+        warmup_steps=warm_up,
+    )
+
+
+def _freeze_batchnorm(backbone: keras.Model) -> None:
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
