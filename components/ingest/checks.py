@@ -17,6 +17,7 @@ from PIL import Image
 from components.common import boxes
 from components.common.dataset import SPLITS
 from components.common.errors import UserError
+from components.ingest.jpeg import reaches_its_end
 from components.ingest.listing import ListedPhoto
 
 NOT_A_PHOTO = "not a JPEG or PNG"
@@ -161,6 +162,8 @@ def _decode(content: bytes) -> Image.Image:
     # Pillow's decoders meet damage with any of these.
     except (OSError, SyntaxError, ValueError, EOFError, IndexError):
         raise _SetAsideError(DAMAGED) from None
+    if photo.format != "PNG" and not reaches_its_end(content):
+        raise _SetAsideError(DAMAGED)
     return photo
 
 

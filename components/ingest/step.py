@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from components.common.errors import UserError
+from components.common.progress import track
 from components.common.storage import without_secrets
 from components.ingest.checks import CheckedPhoto, RejectedPhoto, check_photo, without_copies, without_repeats
 from components.ingest.listing import Listing
@@ -77,7 +77,7 @@ def _check(listing: Listing, scratch: Path) -> tuple[list[CheckedPhoto], list[Re
     checked: list[CheckedPhoto] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(lambda photo: check_photo(photo, len(listing.classes), scratch), listed)
-        for result in track(results, "checking photos", total=len(listed), console=Console(stderr=True), transient=True):
+        for result in track(results, "checking photos", len(listed)):
             if isinstance(result, CheckedPhoto):
                 checked.append(result)
             else:
