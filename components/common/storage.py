@@ -63,7 +63,7 @@ def fetch(uri: str, into: Path, *, max_bytes: int, sha256: str | None = None) ->
     """
     if not is_remote(uri):
         return _checked_local(Path(uri), max_bytes, sha256)
-    path = uri if uri.startswith("gs://") else urllib.parse.unquote(urllib.parse.urlsplit(uri).path)
+    path = _object(uri) if uri.startswith("gs://") else urllib.parse.unquote(urllib.parse.urlsplit(uri).path)
     target = safe_path(into, path.rpartition("/")[2])
     into.mkdir(parents=True, exist_ok=True)
     with _temporary_beside(target) as handle:
@@ -154,9 +154,9 @@ def delete_tree(uri: str) -> None:
     Raises:
         UserError: no prefix, no such bucket, forbidden, unreachable.
     """
-    _object(uri)
+    prefix = f"{_object(uri)}/"
     with _gcs(uri) as client:
-        for _, blob in list(_blobs(client, uri)):
+        for blob in list(client.list_blobs(_bucket(uri), prefix=prefix, retry=_retry())):
             blob.delete(retry=_retry())
 
 
