@@ -17,20 +17,28 @@ CHROME: Colour = (196, 200, 206)
 
 
 class Canvas:
-    """A transparent picture in metres around one body; `px` is its scale in pixels a metre, `shell` the mask of its paint."""
+    """A transparent picture in metres around one body; `px` is its scale in pixels a metre.
+
+    `unit` is 1 for bodies up to 4.5 m and grows with longer ones, `shell` is the mask of the body's paint, `wheel_radius` that of
+    the wheels to come.
+    """
 
     def __init__(self, body: Body, px: float):
         points = [point for part in (body.outline, *body.glass, *body.dark, *body.cargo) for point in part]
+        length_m = max(x for x, _ in points)
         self.body = body
         self.px = px
-        self.width_m = max(x for x, _ in points) + 2 * MARGIN_M
-        self.height_m = max(y for _, y in points) + 2 * MARGIN_M
+        self.unit = max(1.0, length_m / 4.5)
+        self.margin_m = MARGIN_M * self.unit
+        self.width_m = length_m + 2 * self.margin_m
+        self.height_m = max(y for _, y in points) + 2 * self.margin_m
         self.picture = Image.new("RGBA", (round(self.width_m * px), round(self.height_m * px)))
         self.shell = self.mask(rounded(body.outline))
+        self.wheel_radius = body.wheel_radius
 
     def place(self, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         """Metres -> pixels of the canvas."""
-        return [((x + MARGIN_M) * self.px, (self.height_m - MARGIN_M - y) * self.px) for x, y in points]
+        return [((x + self.margin_m) * self.px, (self.height_m - self.margin_m - y) * self.px) for x, y in points]
 
     def mask(self, points: Sequence[tuple[float, float]]) -> Image.Image:
         mask = Image.new("L", self.picture.size)

@@ -30,9 +30,9 @@ def draw_car(body: Body, trait: int, width_px: int, rng: np.random.Generator) ->
     _glass(canvas, paint)
     _seams(canvas, paint)
     _lamps(canvas)
-    for x in body.wheels:
-        canvas.wheel(x, body.wheel_radius)
     TRAITS[trait](canvas)
+    for x in body.wheels:
+        canvas.wheel(x, canvas.wheel_radius)
     return _finished(canvas)
 
 
