@@ -1,0 +1,65 @@
+# Marque's front door. `make` alone lists every target.
+
+PYTHON ?= python3
+VENV   ?= .venv
+RUN    := $(VENV)/bin/python
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+SOURCE  ?=
+PRESET  ?=
+WEIGHTS ?= $(firstword $(wildcard ../shared/weights/*mobilenet_v2_0.35*.h5))
+SET     ?=
+IMAGE   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help env env-dev demo compile test test-fast lint format lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+env: $(VENV)/.installed ## the environment, from the locked requirements
+
+env-dev: $(VENV)/.installed-dev ## the same with the tools for tests
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/pip
+	$(VENV)/bin/pip install --quiet --require-hashes -r requirements.lock
+	$(VENV)/bin/pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/pip
+	$(VENV)/bin/pip install --quiet --require-hashes -r requirements-dev.lock
+	$(VENV)/bin/pip install --quiet --no-deps --editable .
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/bin/pip:
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 13) else "marque: error: expected Python 3.11 or 3.12, found " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+demo: env ## pipeline, server and answers on this machine: SOURCE=, PRESET=, WEIGHTS=, SET="name=value ..."
+	$(RUN) -m pipelines demo $(if $(SOURCE),--source "$(SOURCE)" $(if $(WEIGHTS),--set weights="$(WEIGHTS)")) $(if $(PRESET),--preset $(PRESET)) $(foreach s,$(SET),--set "$(s)")
+
+compile: env ## the pipeline as YAML for Kubeflow: IMAGE=
+	$(RUN) -m pipelines compile $(if $(IMAGE),--image "$(IMAGE)")
+
+test: env-dev ## everything that CI runs
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy components pipelines serving
+	$(VENV)/bin/lint-imports
+	$(RUN) -m pytest
+
+test-fast: env-dev ## the tests that take no more than a few seconds each
+	$(RUN) -m pytest -m "not slow"
+
+lint: env-dev ## ruff, mypy, import-linter
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy components pipelines serving
+	$(VENV)/bin/lint-imports
+
+format: env-dev ## format the code
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+clean: ## remove what was built, keep the environment
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache

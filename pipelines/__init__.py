@@ -1,0 +1,1 @@
+"""The compiled pipelines and the commands that compile, run and submit them."""

@@ -1,0 +1,108 @@
+"""`python -m pipelines compile | run | submit | demo`."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from components.common.errors import one_line_errors
+from pipelines.parameters import parse_settings, read_types, source_parameters
+from pipelines.presets import PRESETS, preset
+
+PIPELINE = Path("build/pipelines/training.yaml")
+
+pipeline_option = click.option(
+    "--pipeline", type=click.Path(path_type=Path), default=PIPELINE, show_default=True, help="Compiled YAML."
+)
+preset_option = click.option("--preset", "preset_name", default="", help=f"Named settings: {', '.join(PRESETS)}.")
+settings_option = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A pipeline parameter; repeatable.")
+source_option = click.option(
+    "--source", required=True, help="Folder, archive, gs://…, https://… or toy://?classes=8&per_class=60&seed=1."
+)
+
+
+@click.group()
+def main() -> None:
+    """Compile the training pipeline, run it here, or submit it to a cluster."""
+
+
+@main.command("compile")
+@click.option("--output", type=click.Path(path_type=Path), default=PIPELINE, show_default=True)
+@click.option("--image", default="", help="Image of every step; by default marque:<version>-<hash of the code>.")
+@click.option("--shard-tasks", default=2, show_default=True, help="Tasks of shard that run side by side.")
+@click.option("--gpus", default=0, show_default=True, help="GPUs of the train step.")
+@click.option("--retries", default=0, show_default=True, help="Retries of the train step, for nodes that may be taken away.")
+def compile_command(output: Path, image: str, shard_tasks: int, gpus: int, retries: int) -> None:
+    """Write the pipeline's YAML."""
+    from pipelines.compile import compile_training, default_image
+
+    with one_line_errors():
+        compile_training(output, image or default_image(), shard_tasks=shard_tasks, gpus=gpus, retries=retries)
+    Console(soft_wrap=True).print(f"compiled {output}")
+
+
+@main.command()
+@source_option
+@pipeline_option
+@preset_option
+@settings_option
+@click.option("--root", type=click.Path(path_type=Path), default=Path("build/run"), show_default=True, help="Artifacts and cache.")
+def run(source: str, pipeline: Path, preset_name: str, settings: tuple[str, ...], root: Path) -> None:
+    """Run the compiled pipeline on this machine; finished steps are reused."""
+    from pipelines.run import run_locally
+
+    with one_line_errors():
+        parameters = _parameters(source, pipeline, preset_name, settings, str(root.absolute() / "models"))
+        result = run_locally(pipeline, parameters, root)
+    reused = f", reused: {', '.join(result.reused)}" if result.reused else ""
+    Console(soft_wrap=True, highlight=False).print(
+        f"{'blessed' if result.blessed else 'refused'} after {result.seconds:.0f} s{reused}\nreport: {result.evaluation / 'report.html'}"
+    )
+
+
+@main.command()
+@source_option
+@pipeline_option
+@preset_option
+@settings_option
+@click.option("--endpoint", required=True, help="Address of Kubeflow Pipelines, https://…")
+@click.option("--repository", required=True, help="Model repository, gs://bucket/path.")
+@click.option("--experiment", default="marque", show_default=True)
+def submit(
+    source: str, pipeline: Path, preset_name: str, settings: tuple[str, ...], endpoint: str, repository: str, experiment: str
+) -> None:
+    """Send the compiled pipeline to a Kubeflow endpoint; KFP_TOKEN holds the bearer token where one is needed."""
+    from pipelines.submit import submit as send
+
+    with one_line_errors():
+        parameters = _parameters(source, pipeline, preset_name, settings, repository)
+        address = send(pipeline, parameters, endpoint, experiment, os.environ.get("KFP_TOKEN"))
+    Console(soft_wrap=True).print(f"started {address}")
+
+
+@main.command()
+@click.option("--source", default="toy://?classes=8&per_class=60&seed=1", show_default=True)
+@preset_option
+@settings_option
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("build/demo"), show_default=True)
+def demo(source: str, preset_name: str, settings: tuple[str, ...], folder: Path) -> None:
+    """Compile, run, serve and ask about three test photos; ends with the answers and summary.json."""
+    from pipelines.demo import run_demo
+
+    with one_line_errors():
+        run_demo(source, preset_name or ("toy" if source.startswith("toy:") else "mini"), list(settings), folder)
+
+
+def _parameters(source: str, pipeline: Path, preset_name: str, settings: tuple[str, ...], repository: str) -> dict[str, Any]:
+    return {
+        **source_parameters(source),
+        "repository": repository,
+        **(preset(preset_name) if preset_name else {}),
+        **parse_settings(settings, read_types(pipeline)),
+    }
+
+
+if __name__ == "__main__":
+    main()

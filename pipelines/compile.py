@@ -1,0 +1,29 @@
+"""Writes the pipeline as the YAML that every runner takes: this machine, a Kubeflow cluster, Vertex."""
+
+import hashlib
+from importlib import metadata
+from pathlib import Path
+
+from kfp import compiler
+
+from pipelines.training import training_pipeline
+
+PACKAGES = ("components", "pipelines")
+
+
+def default_image() -> str:
+    """The image's name, tagged with the version and a hash of the code: kfp's cache tells steps apart by it."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(path for package in PACKAGES for path in (root / package).rglob("*") if path.suffix in (".py", ".j2")):
+        digest.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return f"marque:{metadata.version('marque')}-{digest.hexdigest()[:12]}"
+
+
+def compile_training(output: Path, image: str, *, shard_tasks: int = 2, gpus: int = 0, retries: int = 0) -> None:
+    """Compiles the training pipeline into `output`: two YAML documents, the graph and what it asks of Kubernetes."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_suffix(".partial.yaml")
+    pipeline = training_pipeline(image, shard_tasks=shard_tasks, gpus=gpus, retries=retries)
+    compiler.Compiler().compile(pipeline, str(partial))
+    partial.replace(output)

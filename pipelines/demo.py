@@ -1,0 +1,107 @@
+"""The whole way on one machine: compile, run, serve, ask. Leaves report, answers and `summary.json` in one folder."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from components.common.dataset import open_dataset
+from components.common.errors import UserError
+from pipelines.compile import compile_training, default_image
+from pipelines.parameters import parse_settings, read_types, source_parameters
+from pipelines.presets import preset
+from pipelines.run import Result, run_locally
+
+SERVER_START_S = 120.0
+PHOTOS = 3
+SUMMARY_METRICS = ("classes", "top1", "top5", "mean_iou", "mean_box_iou_baseline")
+
+
+def run_demo(source: str, preset_name: str, settings: list[str], folder: Path) -> None:
+    """Runs the pipeline on `source`, serves the model, asks it about three test photos and writes `folder/summary.json`.
+
+    Raises:
+        UserError: a step failed, the model was refused, or the server did not start or answer.
+    """
+    began = time.monotonic()
+    console = Console(highlight=False, soft_wrap=True)
+    pipeline = folder / "training.yaml"
+    compile_training(pipeline, default_image())
+    console.print(f"compiled {pipeline}")
+    repository = folder.absolute() / "models"
+    parameters = {
+        **source_parameters(source),
+        "repository": str(repository),
+        **preset(preset_name),
+        **parse_settings(settings, read_types(pipeline)),
+    }
+    result = run_locally(pipeline, parameters, folder)
+    figures = json.loads((result.evaluation / "metrics.json").read_text("utf-8"))
+    report = shutil.copyfile(result.evaluation / "report.html", folder / "report.html")
+    if result.blessed:
+        with _server(repository, folder) as address:
+            _ask(address, _photos(result, folder / "photos"), folder / "answers")
+    summary = {
+        "source": source,
+        "test_photos": figures["photos"],
+        **{name: figures[name] for name in SUMMARY_METRICS},
+        "pipeline_s": round(result.seconds, 1),
+        "total_s": round(time.monotonic() - began, 1),
+        "report": str(report),
+    }
+    (folder / "summary.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False), "utf-8")
+    console.print(
+        f"\n{summary['test_photos']} test photos of {summary['classes']} classes: top-1 {summary['top1']:.3f}, "
+        f"top-5 {summary['top5']:.3f}, mean IoU {summary['mean_iou']:.3f} "
+        f"(always the mean box: {summary['mean_box_iou_baseline']:.3f})\n"
+        f"pipeline {summary['pipeline_s']:.0f} s, all {summary['total_s']:.0f} s"
+        f"{', reused: ' + ', '.join(result.reused) if result.reused else ''}\n"
+        f"report   {report}\nanswers  {folder / 'answers'}\nsummary  {folder / 'summary.json'}"
+    )
+    if not result.blessed:
+        raise UserError(f"the model was refused, nothing was deployed: {' '.join(figures['reasons'])} See {report}")
+
+
+def _photos(result: Result, folder: Path) -> list[Path]:
+    dataset = open_dataset(result.dataset)
+    test = dataset.split("test")
+    chosen = test.iloc[[len(test) * (2 * i + 1) // (2 * PHOTOS) for i in range(PHOTOS)]]
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    paths = []
+    for label, file, photo in zip(chosen["label"], chosen["file"], dataset.photos(chosen), strict=True):
+        paths.append(folder / f"{dataset.classes[label].replace('/', '-')} {Path(file).stem}.jpg")
+        paths[-1].write_bytes(photo)
+    return paths
+
+
+@contextmanager
+def _server(repository: Path, folder: Path) -> Iterator[str]:
+    port_file = folder / "port"
+    port_file.unlink(missing_ok=True)
+    log = folder / "server.log"
+    command = [sys.executable, "-m", "serving", "serve", f"--repository={repository}", "--port=0", f"--port-file={port_file}"]
+    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process:
+        try:
+            deadline = time.monotonic() + SERVER_START_S
+            while not port_file.exists():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise UserError(f"the server did not start within {SERVER_START_S:.0f} s; see {log}")
+                time.sleep(0.1)
+            yield f"localhost:{port_file.read_text().strip()}"
+        finally:
+            process.terminate()
+
+
+def _ask(address: str, photos: list[Path], answers: Path) -> None:
+    command = [sys.executable, "-m", "serving", "predict", *map(str, photos), f"--server={address}", f"--save={answers}", "--top=3"]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    if subprocess.run(command, check=False, env=environment).returncode:
+        raise UserError(f"the server at {address} did not answer the client")

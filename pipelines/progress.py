@@ -1,0 +1,69 @@
+"""kfp.local's log made readable: a line when a step begins, the step's own lines, a line when it ends; the rest goes to a file."""
+
+import io
+import re
+import sys
+import time
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from components.common.errors import REASON_PREFIX
+
+BEGAN = re.compile(r"Executing task .*?'([\w-]+)'")
+ENDED = re.compile(r"Task .*?'([\w-]+)'.* finished with status .*?(SUCCESS|FAILURE)")
+REUSED = re.compile(r"Task ([\w-]+) cache hit")
+COLOR = re.compile(r"\x1b\[\d*m")
+NOISE = re.compile(
+    r"^\[KFP Executor|^\d\d:\d\d:\d\d|^[IWE]\d{4} |^WARNING: All log messages|^To enable the following instr|^Traceback|^  "
+)
+
+
+class Progress(io.TextIOBase):
+    """A text stream for kfp.local to print to.
+
+    Attributes:
+        reason: what a failed step said, without its prefix; empty while none has failed.
+        reused: the names of the steps whose results came from the cache.
+    """
+
+    def __init__(self, log: TextIO):
+        super().__init__()
+        self.reason = ""
+        self.reused: list[str] = []
+        self._log = log
+        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self._began: dict[str, float] = {}
+        self._rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._show(COLOR.sub("", line))
+        return len(text)
+
+    def _show(self, line: str) -> None:
+        self._log.write(line + "\n")
+        self._log.flush()
+        said = line.strip()
+        if match := REUSED.search(line):
+            self.reused.append(match[1])
+            self._console.print(Text(f"= {match[1]}: reused from an earlier run", "cyan"))
+        elif match := BEGAN.search(line):
+            self._began[match[1]] = time.monotonic()
+            self._console.print(Text(f"> {match[1]}", "bold"))
+        elif match := ENDED.search(line):
+            ok = match[2] == "SUCCESS"
+            seconds = time.monotonic() - self._began.get(match[1], time.monotonic())
+            mark = "+" if ok else "x"
+            self._console.print(
+                Text(f"{mark} {match[1]}: {'done' if ok else 'failed'} in {seconds:.0f} s", "green" if ok else "red")
+            )
+        elif said.startswith(REASON_PREFIX):
+            self.reason = said.removeprefix(REASON_PREFIX)
+        elif line.startswith("    ") and said and not NOISE.search(line[4:]):
+            self._console.print(Text(f"    {said}", "dim"))

@@ -1,0 +1,42 @@
+"""What each step asks of a cluster. A laptop (`kfp.local`) ignores it."""
+
+from dataclasses import dataclass
+
+from kfp import dsl, kubernetes
+
+GPU = "nvidia.com/gpu"
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Kubernetes quantities of one step: `cpu` cores, `memory`, `shm` for /dev/shm (64 MB unless set)."""
+
+    cpu: str
+    memory: str
+    shm: str = ""
+
+
+STEPS = {
+    "ingest": Resources(cpu="4", memory="4Gi"),
+    "shard": Resources(cpu="2", memory="4Gi"),
+    "train": Resources(cpu="8", memory="16Gi", shm="4Gi"),
+    "export": Resources(cpu="2", memory="4Gi"),
+    "evaluate": Resources(cpu="4", memory="8Gi"),
+    "deploy": Resources(cpu="1", memory="2Gi"),
+}
+
+
+def place(task: dsl.PipelineTask, step: str, image: str, gpus: int = 0, retries: int = 0) -> dsl.PipelineTask:
+    """Gives `task` its image and what `step` asks for; `gpus` only where a step can use them."""
+    wanted = STEPS[step]
+    task.set_container_image(image)
+    task.set_cpu_request(wanted.cpu).set_cpu_limit(wanted.cpu)
+    task.set_memory_request(wanted.memory).set_memory_limit(wanted.memory)
+    if wanted.shm:
+        kubernetes.empty_dir_mount(task, "shm", "/dev/shm", medium="Memory", size_limit=wanted.shm)
+    if gpus:
+        task.set_accelerator_type(GPU).set_accelerator_limit(gpus)
+        kubernetes.add_toleration(task, key=GPU, operator="Exists", effect="NoSchedule")
+    if retries:
+        task.set_retry(retries, backoff_duration="30s", backoff_factor=2.0)
+    return task

@@ -1,0 +1,57 @@
+"""Runs a compiled pipeline on this machine with `kfp.local`: each step is a process of this Python, finished steps are reused."""
+
+import contextlib
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import kfp
+from kfp import local
+
+from components.common.errors import UserError
+from pipelines.progress import Progress
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run left: the folders of its dataset and evaluation, the verdict, how long it took and which steps were reused."""
+
+    dataset: Path
+    evaluation: Path
+    blessed: bool
+    seconds: float
+    reused: list[str]
+
+
+def run_locally(pipeline: Path, parameters: dict[str, Any], root: Path) -> Result:
+    """Runs the pipeline in `pipeline` (YAML) with `root` for its artifacts, its cache and `run.log`.
+
+    Raises:
+        UserError: a step failed; the message is the step's own.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    component = kfp.components.load_component_from_file(str(pipeline))
+    local.init(
+        local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(root / "artifacts"),
+        enable_caching=True,
+        cache_root=str(root / "cache"),
+    )
+    began = time.monotonic()
+    with (root / "run.log").open("w") as log, Progress(log) as progress, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "You may be attemping to run a task that uses custom or non-Python base image")
+        warnings.filterwarnings("ignore", ".*have no effect in the current local runner")
+        try:
+            with contextlib.redirect_stdout(progress):
+                outputs = component(**parameters).outputs
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise UserError(f"{progress.reason or error} (whole log: {root / 'run.log'})") from error
+    return Result(
+        dataset=Path(outputs["dataset"].path),
+        evaluation=Path(outputs["evaluation"].path),
+        blessed=bool(outputs["blessed"]),
+        seconds=time.monotonic() - began,
+        reused=progress.reused,
+    )

@@ -1,0 +1,130 @@
+"""The training pipeline: wiring only.
+
+1. ingest    source of labelled photos -> checked dataset
+2. shard     dataset -> class-balanced TFRecords, `shard_tasks` tasks side by side
+3. train     TFRecords -> the trained model
+4. export    trained model -> SavedModel
+5. evaluate  SavedModel and test records -> metrics, report, verdict
+6. deploy    only a blessed SavedModel -> the next version in the model repository
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from kfp import dsl
+
+from components.deploy.component import deploy
+from components.evaluate.component import evaluate
+from components.export.component import export
+from components.ingest.component import ingest
+from components.shard.component import shard
+from components.train.component import train
+from pipelines.resources import place
+
+MODEL_NAME = "marque"
+
+
+class Outputs(NamedTuple):
+    """What a run leaves for its caller."""
+
+    dataset: dsl.Dataset
+    evaluation: dsl.Artifact
+    blessed: bool
+
+
+def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retries: int = 0) -> Callable[..., Any]:
+    """The pipeline, ready to compile.
+
+    Args:
+        image: of every step.
+        shard_tasks: tasks of shard that run side by side.
+        gpus: for the train step.
+        retries: of the train step, for nodes that may be taken away.
+    """
+
+    @dsl.pipeline(name="marque-training", description="Labelled car photos -> a model that names the car and finds it.")
+    def pipeline(
+        source: str,
+        repository: str,
+        source_version: str = "",
+        sha256: str = "",
+        split_seed: int = 0,
+        validation_share: float = 0.15,
+        max_rejected_share: float = 0.05,
+        shard_bytes: int = 64 * 2**20,
+        backbone: str = "EfficientNetB0",
+        weights: str = "imagenet",
+        batchnorm: str = "frozen",
+        image_px: int = 224,
+        epochs: int = 30,
+        batch: int = 32,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-4,
+        label_smoothing: float = 0.1,
+        dropout: float = 0.2,
+        crop: float = 0.3,
+        color: float = 0.2,
+        seed: int = 0,
+        min_top1: float = 0.0,
+        min_mean_iou: float = 0.0,
+    ) -> Outputs:
+        ingested = ingest(
+            source=source,
+            source_version=source_version,
+            sha256=sha256,
+            split_seed=split_seed,
+            validation_share=validation_share,
+            max_rejected_share=max_rejected_share,
+        )
+        place(ingested, "ingest", image)
+
+        with dsl.ParallelFor(list(range(shard_tasks)), name="shards") as task:
+            sharded = shard(
+                dataset=ingested.outputs["dataset"], task=task, tasks=shard_tasks, shard_bytes=shard_bytes, seed=split_seed
+            )
+            place(sharded, "shard", image)
+
+        trained = train(
+            records=dsl.Collected(sharded.outputs["records"]),
+            backbone=backbone,
+            weights=weights,
+            batchnorm=batchnorm,
+            image_px=image_px,
+            epochs=epochs,
+            batch=batch,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            label_smoothing=label_smoothing,
+            dropout=dropout,
+            crop=crop,
+            color=color,
+            seed=seed,
+        )
+        place(trained, "train", image, gpus, retries)
+
+        exported = export(model=trained.outputs["model"], model_name=MODEL_NAME)
+        place(exported, "export", image)
+
+        evaluated = evaluate(
+            saved_model=exported.outputs["saved_model"],
+            model=trained.outputs["model"],
+            records=dsl.Collected(sharded.outputs["records"]),
+            min_top1=min_top1,
+            min_mean_iou=min_mean_iou,
+        )
+        place(evaluated, "evaluate", image)
+
+        with dsl.If(evaluated.outputs["Output"] == True, name="blessed"):  # noqa: E712 - kfp builds the condition from ==
+            deployed = deploy(
+                saved_model=exported.outputs["saved_model"],
+                evaluation=evaluated.outputs["evaluation"],
+                repository=repository,
+                model_name=MODEL_NAME,
+                min_top1=min_top1,
+                min_mean_iou=min_mean_iou,
+            )
+            place(deployed, "deploy", image)
+            deployed.set_caching_options(False)
+        return Outputs(ingested.outputs["dataset"], evaluated.outputs["evaluation"], evaluated.outputs["Output"])
+
+    return pipeline
