@@ -18,6 +18,7 @@ from components.common.storage import safe_path
 
 SUFFIXES = (".tgz", ".tar.gz", ".tar", ".zip")
 HEADER_BYTES = 512
+TAIL_BYTES = 1 << 20
 
 Member = tuple[str, int, IO[bytes]]
 
@@ -59,7 +60,7 @@ def _target(archive: Path, folder: Path, name: str) -> Path:
 
 
 def _tar_members(archive: Path) -> Iterator[Member]:
-    with tarfile.open(archive, "r|*") as tar:
+    with tarfile.open(archive, "r:*") as tar:
         for member in tar:
             if member.isdir():
                 continue
@@ -67,6 +68,9 @@ def _tar_members(archive: Path) -> Iterator[Member]:
             if content is None:
                 raise UserError(f"{archive}: member {member.name!r} is a link or a device; it is refused")
             yield member.name, member.size, content
+        # tarfile stops at its end mark; only what lies behind it makes gzip compare its checksum.
+        if tar.fileobj:
+            tar.fileobj.read(TAIL_BYTES)
 
 
 def _zip_members(archive: Path) -> Iterator[Member]:

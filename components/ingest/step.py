@@ -7,6 +7,7 @@ test split gets one carved the same way, whatever the seed, so that models of di
 
 import os
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -75,7 +76,9 @@ def run(
 def _check(listing: Listing, scratch: Path) -> tuple[list[CheckedPhoto], list[RejectedPhoto]]:
     listed, rejected = without_repeats(listing.photos)
     checked: list[CheckedPhoto] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Pillow warns of odd metadata, which does no harm, and of size, which is checked.
+        warnings.filterwarnings("ignore", module="PIL")
         results = pool.map(lambda photo: check_photo(photo, len(listing.classes), scratch), listed)
         for result in track(results, "checking photos", len(listed)):
             if isinstance(result, CheckedPhoto):

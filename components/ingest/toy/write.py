@@ -12,6 +12,7 @@ import scipy.io
 
 from components.common import boxes
 from components.common.errors import UserError
+from components.common.progress import track
 from components.ingest.stanford import BOX_FIELDS, LABELS_FILE, PHOTO_FOLDERS
 from components.ingest.toy.bodies import BODIES
 from components.ingest.toy.scene import draw_photo
@@ -90,14 +91,14 @@ def write_toy(folder: Path, query: ToyQuery) -> Path:
     drawn: dict[str, list[_Drawn]] = {split: [] for split in PHOTO_FOLDERS}
     for name in (*PHOTO_FOLDERS.values(), "devkit"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    for index in range(query.per_class):
+    plan = [(index, label) for index in range(query.per_class) for label in range(query.classes)]
+    for index, label in track(plan, "drawing toy cars"):
+        trait, body = divmod(label, len(BODIES))
+        jpeg, box = draw_photo(BODIES[body], trait, np.random.default_rng([query.seed, label, index]))
         split = "test" if index % TEST_EVERY == TEST_EVERY - 1 else "train"
-        for label in range(query.classes):
-            trait, body = divmod(label, len(BODIES))
-            jpeg, box = draw_photo(BODIES[body], trait, np.random.default_rng([query.seed, label, index]))
-            fname = f"{len(drawn[split]) + 1:05d}.jpg"
-            (folder / PHOTO_FOLDERS[split] / fname).write_bytes(jpeg)
-            drawn[split].append(_Drawn(fname, boxes.to_inclusive(box), label + 1))
+        fname = f"{len(drawn[split]) + 1:05d}.jpg"
+        (folder / PHOTO_FOLDERS[split] / fname).write_bytes(jpeg)
+        drawn[split].append(_Drawn(fname, boxes.to_inclusive(box), label + 1))
     names = np.array([[class_name(label) for label in range(query.classes)]], dtype=object)
     _write_mat(folder / "devkit" / "cars_meta.mat", "class_names", names)
     _write_mat(folder / "devkit" / "cars_train_annos.mat", "annotations", _annotations(drawn["train"], MAT_FIELDS))
