@@ -57,9 +57,9 @@ def run(source: str, pipeline: Path, preset_name: str, settings: tuple[str, ...]
         parameters = _parameters(source, pipeline, preset_name, settings, str(root.absolute() / "models"))
         result = run_locally(pipeline, parameters, root)
     reused = f", reused: {', '.join(result.reused)}" if result.reused else ""
-    Console(soft_wrap=True, highlight=False).print(
-        f"{'blessed' if result.blessed else 'refused'} after {result.seconds:.0f} s{reused}\nreport: {result.evaluation / 'report.html'}"
-    )
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"{'blessed' if result.blessed else 'refused'} after {result.seconds:.0f} s{reused}")
+    console.print(f"report: {result.evaluation / 'report.html'}")
 
 
 @main.command()

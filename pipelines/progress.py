@@ -15,9 +15,8 @@ BEGAN = re.compile(r"Executing task .*?'([\w-]+)'")
 ENDED = re.compile(r"Task .*?'([\w-]+)'.* finished with status .*?(SUCCESS|FAILURE)")
 REUSED = re.compile(r"Task ([\w-]+) cache hit")
 COLOR = re.compile(r"\x1b\[\d*m")
-NOISE = re.compile(
-    r"^\[KFP Executor|^\d\d:\d\d:\d\d|^[IWE]\d{4} |^WARNING: All log messages|^To enable the following instr|^Traceback|^  "
-)
+NOISE = re.compile(r"^\[KFP Executor|^[IWEF]\d{4} |^WARNING: All log messages|^[{}]|^  ")
+STREAM = "Streamed logs:"
 
 
 class Progress(io.TextIOBase):
@@ -36,6 +35,7 @@ class Progress(io.TextIOBase):
         self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self._began: dict[str, float] = {}
         self._rest = ""
+        self._streaming = False
 
     def writable(self) -> bool:
         return True
@@ -50,13 +50,16 @@ class Progress(io.TextIOBase):
         self._log.write(line + "\n")
         self._log.flush()
         said = line.strip()
-        if match := REUSED.search(line):
+        if STREAM in line:
+            self._streaming = True
+        elif match := REUSED.search(line):
             self.reused.append(match[1])
             self._console.print(Text(f"= {match[1]}: reused from an earlier run", "cyan"))
         elif match := BEGAN.search(line):
             self._began[match[1]] = time.monotonic()
             self._console.print(Text(f"> {match[1]}", "bold"))
         elif match := ENDED.search(line):
+            self._streaming = False
             ok = match[2] == "SUCCESS"
             seconds = time.monotonic() - self._began.get(match[1], time.monotonic())
             mark = "+" if ok else "x"
@@ -65,5 +68,5 @@ class Progress(io.TextIOBase):
             )
         elif said.startswith(REASON_PREFIX):
             self.reason = said.removeprefix(REASON_PREFIX)
-        elif line.startswith("    ") and said and not NOISE.search(line[4:]):
+        elif self._streaming and said and not NOISE.search(line.removeprefix("    ")):
             self._console.print(Text(f"    {said}", "dim"))

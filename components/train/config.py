@@ -1,4 +1,4 @@
-"""The settings of a training run: one name each, the same in this class, in `config.json`, in a preset and as a pipeline parameter."""
+"""The settings of a training run: one name each, here, in `config.json`, in a preset and as a pipeline parameter."""
 
 import dataclasses
 import math
