@@ -93,7 +93,7 @@ class Client:
 
     def _explain(self, code: grpc.StatusCode, details: str) -> str:
         match code:
-            case grpc.StatusCode.UNAVAILABLE:
+            case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
                 return "no server answers there; start one with `python -m serving serve` or give its address with --server"
             case grpc.StatusCode.DEADLINE_EXCEEDED:
                 return f"no answer within {self._deadline_s:g} s; raise --deadline, send fewer photos or look at the server"

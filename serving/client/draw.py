@@ -1,7 +1,9 @@
 """A photo saved with its predicted box and label, readable on any background."""
 
+import math
 from pathlib import Path
 
+import numpy as np
 from PIL import ImageDraw, ImageFont
 
 from components.common import boxes
@@ -11,21 +13,28 @@ from serving.client.photo import open_upright
 RED = (220, 20, 30)
 WHITE = (255, 255, 255)
 MIN_FONT_PX = 10
+READABLE_PX = 480
 
 
 def save_annotated(data: bytes, prediction: Prediction, path: Path, name: str) -> None:
-    """Writes the upright photo with the box in red and the best label on a red plate, as JPEG, whole or not at all.
+    """Writes the upright photo with the box in red (on white) and the best label on a red plate, as JPEG, whole or not at all.
+
+    A photo shorter than `READABLE_PX` is enlarged, so that the text can be read.
 
     Raises:
         UserError: the photo does not decode (`name` is what the error calls it).
     """
     image = open_upright(data, name)
+    scale = math.ceil(READABLE_PX / max(image.size))
+    image = image.resize((image.width * scale, image.height * scale))
     draw = ImageDraw.Draw(image)
-    line_px = max(2, max(image.size) // 200)
-    x1, y1, x2, y2 = (float(edge) for edge in boxes.clip(prediction.box, image.width, image.height))
+    line_px = max(2, max(image.size) // 250)
+    x1, y1, x2, y2 = (float(edge) for edge in boxes.clip(np.multiply(prediction.box, scale), image.width, image.height))
     if x2 > x1 and y2 > y1:
-        draw.rectangle((x1, y1, x2 - 1, y2 - 1), outline=RED, width=line_px)
-    _draw_label(draw, image.size, f"{prediction.labels[0]}  {prediction.scores[0]:.0%}", (x1, y1), line_px)
+        for grow_px, colour, width_px in ((line_px // 2, WHITE, 2 * line_px), (0, RED, line_px)):
+            corners = (x1 - grow_px, y1 - grow_px, x2 - 1 + grow_px, y2 - 1 + grow_px)
+            draw.rectangle(corners, outline=colour, width=width_px)
+    _draw_label(draw, image.size, f"{prediction.labels[0]}  {prediction.scores[0]:.0%}", (x1, y1), 2 * line_px)
     temporary = path.with_name(f".{path.name}.partial")
     try:
         image.save(temporary, "JPEG", quality=92)

@@ -12,6 +12,7 @@ from rich.text import Text
 from serving.client.client import Prediction
 
 PIPED_COLUMNS = 100
+PHOTO_COLUMNS = 28
 
 
 def console() -> Console:
@@ -23,17 +24,22 @@ def console() -> Console:
 def prediction_table(photos: Sequence[Path], predictions: Sequence[Prediction], top: int) -> Table:
     """A row a candidate; the first of a photo carries the photo's name and the box, the others are dim."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Photo", overflow="ellipsis", no_wrap=True, ratio=2, min_width=8)
-    table.add_column("Car", overflow="fold", ratio=3, min_width=12)
-    table.add_column("Score", justify="right", no_wrap=True)
-    table.add_column("Box (x1 y1 x2 y2)", justify="right", no_wrap=True)
-    for photo, prediction in zip(photos, predictions, strict=True):
-        edges = " ".join(f"{edge:.0f}" for edge in prediction.box)
+    boxes = [" ".join(f"{edge:.0f}" for edge in prediction.box) for prediction in predictions]
+    table.add_column("Photo", no_wrap=True)
+    table.add_column("Car", overflow="fold", min_width=16)
+    table.add_column("Score", justify="right", no_wrap=True, min_width=6)
+    table.add_column("Box (x1 y1 x2 y2)", justify="right", no_wrap=True, min_width=max(map(len, ["Box (x1 y1 x2 y2)", *boxes])))
+    for photo, prediction, edges in zip(photos, predictions, boxes, strict=True):
         candidates = list(zip(prediction.labels, prediction.scores, strict=True))[:top]
         for rank, (label, score) in enumerate(candidates):
-            first, style = rank == 0, "bold" if rank == 0 else "dim"
-            table.add_row(Text(str(photo) if first else ""), Text(label), f"{score:.1%}", edges if first else "", style=style)
+            name, box_text, style = (_short(str(photo)), edges, "bold") if rank == 0 else ("", "", "dim")
+            table.add_row(Text(name), Text(label), f"{score:.1%}", box_text, style=style)
     return table
+
+
+def _short(path: str) -> str:
+    """The end of a long path, where the photo's own name stands."""
+    return path if len(path) <= PHOTO_COLUMNS else f"…{path[1 - PHOTO_COLUMNS :]}"
 
 
 def predictions_json(photos: Sequence[Path], predictions: Sequence[Prediction], top: int) -> str:

@@ -98,7 +98,7 @@ def _tensor(alias: str, proto: TensorProto, signature: SignatureDef) -> tf.Tenso
         raise _invalid(f"Expects arg[{position}] to be {expected_type} but {received_type} is provided")
     sizes = [dim.size for dim in proto.tensor_shape.dim]
     # A tensor may give one value for all its elements, so a short message can ask for any amount of memory.
-    if math.prod(sizes) > MAX_ELEMENTS:
+    if min(sizes, default=0) < 0 or math.prod(sizes) > MAX_ELEMENTS:
         raise _invalid(f"input {alias}: expected at most {MAX_ELEMENTS} elements, received shape {sizes}")
     if not tf.TensorShape(declared.tensor_shape).is_compatible_with(sizes):
         raise _invalid(f"input {alias}: expected shape {tf.TensorShape(declared.tensor_shape)}, received {sizes}")

@@ -25,7 +25,7 @@ def _unimplemented(_self: Any, _request: Any, context: grpc.ServicerContext) -> 
     context.abort(grpc.StatusCode.UNIMPLEMENTED, "the embedded server has no such call; use TF Serving for it")
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc]
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict and GetModelMetadata of one servable."""
 
     Classify = Regress = MultiInference = _unimplemented
@@ -59,7 +59,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
         return response
 
 
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
+class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     """GetModelStatus of one servable, which is available as long as the server runs."""
 
     HandleReloadConfigRequest = _unimplemented

@@ -2,12 +2,10 @@
 
 import io
 import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -66,27 +64,29 @@ def address(server: embedded.Server) -> str:
     return f"localhost:{server.port}"
 
 
-@dataclass(frozen=True)
-class Process:
-    """A started `python -m serving serve`."""
+@pytest.fixture(scope="session")
+def start_process() -> Iterator[Callable[[Path, Path], tuple["subprocess.Popen[str]", str]]]:
+    """Starts `python -m serving serve` as a user does; gives the process and its address once the port file is there."""
+    started: list[subprocess.Popen[str]] = []
 
-    process: "subprocess.Popen[str]"
-    address: str
+    def start(repository: Path, port_file: Path) -> tuple["subprocess.Popen[str]", str]:
+        command = [sys.executable, "-m", "serving", "serve", "--repository", str(repository), "--port", "0"]
+        process = subprocess.Popen(
+            [*command, "--port-file", str(port_file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        deadline = time.monotonic() + START_DEADLINE_S
+        while not port_file.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                raise AssertionError(f"the server did not start: {process.communicate()}")
+            time.sleep(0.05)
+        return process, f"localhost:{port_file.read_text().strip()}"
 
-
-def start_process(repository: Path, port_file: Path) -> Process:
-    """Starts the embedded server as a user does, and waits until its port file is there."""
-    arguments = ["serve", "--repository", str(repository), "--port", "0", "--port-file", str(port_file)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "serving", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
-    )
-    deadline = time.monotonic() + START_DEADLINE_S
-    while not port_file.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            raise AssertionError(f"the server did not start: {process.communicate()}")
-        time.sleep(0.05)
-    return Process(process, f"localhost:{port_file.read_text().strip()}")
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture

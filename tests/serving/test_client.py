@@ -1,5 +1,6 @@
 """The client against the embedded server."""
 
+import contextlib
 import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -100,15 +101,13 @@ def test_a_cut_off_photo_is_refused(client: Client, photo: MakePhoto) -> None:
 @given(
     position=st.integers(0, 10_000), value=st.integers(0, 255), file_format=st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "TIFF"])
 )
-def test_damaged_photos_decode_or_are_refused_in_one_line(position: int, value: int, file_format: str) -> None:
+def test_damaged_photos_decode_or_are_refused(position: int, value: int, file_format: str) -> None:
     data = io.BytesIO()
     Image.linear_gradient("L").convert("RGB").resize((32, 32)).save(data, file_format)
     damaged = bytearray(data.getvalue())
     damaged[position % len(damaged)] = value
-    try:
-        prepare(bytes(damaged), "it")
-    except UserError as error:
-        assert str(error).startswith("it: expected a photo")
+    with contextlib.suppress(UserError):
+        assert prepare(bytes(damaged), "it").jpeg
 
 
 @pytest.mark.parametrize("server", ["localhost", "localhost:", "http://localhost:8500", "local host:8500", ""])
