@@ -50,7 +50,8 @@ def publish(saved_model: Path, repository: str, model: str) -> Published:
     try:
         return _publish_local(saved_model, Path(repository).absolute() / model)
     except OSError as error:
-        raise UserError(f"{repository}: the model repository cannot be written: {error.strerror} ({error.filename})") from None
+        reason = error.args[0][0][-1] if isinstance(error, shutil.Error) else error
+        raise UserError(f"{repository}: the model cannot be copied there: {reason}") from None
 
 
 def _publish_local(saved_model: Path, folder: Path) -> Published:

@@ -1,0 +1,241 @@
+"""Deploy, as the pipeline calls it: the next version, whole or not at all, and never of a model below the thresholds."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.common import storage
+from components.common.errors import UserError
+from components.deploy.publish import publish
+from components.deploy.step import run
+
+GOOD = {"top1": 0.9, "top5": 1.0, "mean_iou": 0.85}
+THRESHOLDS = {"min_top1": 0.8, "min_mean_iou": 0.8}
+
+
+def write_model(folder: Path, content: str = "weights") -> Path:
+    """A folder with the files of a SavedModel; deploy never looks into them."""
+    for name in ("saved_model.pb", "variables/variables.index", "variables/variables.data", "assets.extra/classes.json"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"{name} {content}")
+    return folder
+
+
+def write_metrics(path: Path, content: Any) -> Path:
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture
+def saved_model(tmp_path: Path) -> Path:
+    return write_model(tmp_path / "export")
+
+
+@pytest.fixture
+def metrics(tmp_path: Path) -> Path:
+    return write_metrics(tmp_path / "metrics.json", GOOD)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    return tmp_path / "repository"
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def test_the_first_version_is_1_and_complete(saved_model: Path, metrics: Path, repository: Path, capsys) -> None:
+    uri = run(saved_model, metrics, str(repository), **THRESHOLDS)
+    assert uri == str(repository / "marque" / "1")
+    assert storage.list_names(uri) == storage.list_names(str(saved_model))
+    assert (Path(uri) / "saved_model.pb").read_bytes() == (saved_model / "saved_model.pb").read_bytes()
+    assert names(repository / "marque") == ["1"]
+    assert capsys.readouterr().out == f"deploy: published {uri} (top1 0.900, mean_iou 0.850)\n"
+
+
+def test_the_next_version_follows_the_highest_integer(saved_model: Path, metrics: Path, repository: Path) -> None:
+    for name in ("2", "10", "latest", "11.bak", ".publishing-99"):
+        (repository / "other" / name).mkdir(parents=True)
+    assert run(saved_model, metrics, str(repository), "other", **THRESHOLDS) == str(repository / "other" / "11")
+
+
+def test_the_same_bytes_are_not_published_twice(saved_model: Path, metrics: Path, repository: Path, tmp_path: Path, capsys) -> None:
+    first = run(saved_model, metrics, str(repository), **THRESHOLDS)
+    assert run(saved_model, metrics, str(repository), **THRESHOLDS) == first
+    assert "the newest version holds the same bytes, kept" in capsys.readouterr().out
+    other = write_model(tmp_path / "other", "other weights")
+    assert run(other, metrics, str(repository), **THRESHOLDS) == str(repository / "marque" / "2")
+    assert run(saved_model, metrics, str(repository), **THRESHOLDS) == str(repository / "marque" / "3")
+
+
+def test_a_number_that_is_taken_meanwhile_is_left_alone(saved_model: Path, repository: Path, monkeypatch) -> None:
+    copy = shutil.copytree
+
+    def copy_while_another_publishes(*arguments: Any, **options: Any) -> Any:
+        write_model(repository / "marque" / "1", "another's")
+        return copy(*arguments, **options)
+
+    monkeypatch.setattr(shutil, "copytree", copy_while_another_publishes)
+    assert publish(saved_model, str(repository), "marque").version == 2
+    assert (repository / "marque" / "1" / "saved_model.pb").read_text() == "saved_model.pb another's"
+
+
+def publish_many(sources: list[Path], repository: str, start: Any, published: Any) -> None:
+    start.wait(30)
+    for source in sources:
+        published.put(publish(source, repository, "marque").version)
+
+
+def publish_from_two_processes(tmp_path: Path, repository: str) -> list[int]:
+    """Each of two processes publishes five models at the same time; the numbers they got."""
+    context = multiprocessing.get_context("spawn")
+    start, published = context.Barrier(2), context.Queue()
+    sources = [[write_model(tmp_path / f"{who}{i}", f"{who}{i}") for i in range(5)] for who in ("a", "b")]
+    processes = [context.Process(target=publish_many, args=(mine, repository, start, published)) for mine in sources]
+    for process in processes:
+        process.start()
+    versions = [published.get(timeout=60) for _ in range(10)]
+    for process in processes:
+        process.join(30)
+        assert process.exitcode == 0
+    return versions
+
+
+def test_two_publishers_at_once_never_share_a_number(tmp_path: Path, repository: Path) -> None:
+    assert sorted(publish_from_two_processes(tmp_path, str(repository))) == list(range(1, 11))
+    assert sorted(map(int, names(repository / "marque"))) == list(range(1, 11))
+    contents = {(repository / "marque" / str(version) / "saved_model.pb").read_text() for version in range(1, 11)}
+    assert len(contents) == 10
+
+
+def publish_and_die(saved_model: Path, repository: str) -> None:
+    """Publishes, and is killed in the middle of the copy, without a chance to clean up."""
+    copy_tree, copied = shutil.copytree, []
+
+    def copy_file(source: str, target: str) -> None:
+        copied.append(shutil.copyfile(source, target))
+        if len(copied) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    shutil.copytree = lambda source, target: copy_tree(source, target, copy_function=copy_file)
+    publish(saved_model, repository, "marque")
+
+
+def test_a_crash_in_the_middle_leaves_nothing_that_would_be_loaded(saved_model: Path, repository: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=publish_and_die, args=(saved_model, str(repository)))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    (left,) = names(repository / "marque")
+    assert left.startswith(".publishing-")
+    assert publish(saved_model, str(repository), "marque").version == 1
+
+
+def test_a_failed_copy_leaves_nothing(saved_model: Path, repository: Path) -> None:
+    (saved_model / "variables" / "broken").symlink_to(saved_model / "none")
+    with pytest.raises(UserError, match=r"cannot be copied there: .*No such file"):
+        publish(saved_model, str(repository), "marque")
+    assert names(repository / "marque") == []
+
+
+@pytest.mark.parametrize(
+    "figures", [{"top1": 0.79, "mean_iou": 0.9}, {"top1": 0.9, "mean_iou": 0.7}, {"top1": float("nan"), "mean_iou": 0.9}]
+)
+def test_a_model_below_the_thresholds_is_refused_with_figures(saved_model: Path, tmp_path: Path, repository: Path, figures) -> None:
+    metrics = write_metrics(tmp_path / "metrics.json", figures)
+    message = (
+        rf"top1 {figures['top1']:.3f} \(minimum 0.800\), mean_iou {figures['mean_iou']:.3f} \(minimum 0.800\); train a better one"
+    )
+    with pytest.raises(UserError, match=message):
+        run(saved_model, metrics, str(repository), **THRESHOLDS)
+    assert not repository.exists()
+
+
+def test_figures_that_just_reach_the_thresholds_pass(saved_model: Path, tmp_path: Path, repository: Path) -> None:
+    metrics = write_metrics(tmp_path / "metrics.json", {"top1": 0.8, "mean_iou": 0.8})
+    assert run(saved_model, metrics, str(repository), **THRESHOLDS)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"top1": 0.9}, "expected a number 'mean_iou', received None"),
+        ({"top1": "high", "mean_iou": 0.9}, "expected a number 'top1', received 'high'"),
+        ({"top1": True, "mean_iou": 0.9}, "expected a number 'top1', received True"),
+        ([0.9], "expected a JSON object with top1, mean_iou, received a list"),
+    ],
+)
+def test_metrics_without_the_figures_are_refused(saved_model: Path, tmp_path: Path, repository: Path, content, message) -> None:
+    with pytest.raises(UserError, match=message):
+        run(saved_model, write_metrics(tmp_path / "metrics.json", content), str(repository), **THRESHOLDS)
+
+
+def test_missing_and_broken_inputs_are_refused(saved_model: Path, metrics: Path, tmp_path: Path, repository: Path) -> None:
+    with pytest.raises(UserError, match="cannot read it: No such file"):
+        run(saved_model, tmp_path / "none.json", str(repository), **THRESHOLDS)
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(UserError, match="expected JSON"):
+        run(saved_model, tmp_path / "broken.json", str(repository), **THRESHOLDS)
+    with pytest.raises(UserError, match=r"expected a SavedModel folder, found no saved_model\.pb"):
+        run(tmp_path, metrics, str(repository), **THRESHOLDS)
+    with pytest.raises(UserError, match=r"expected a model name .* received '\.\./out'"):
+        run(saved_model, metrics, str(repository), "../out", **THRESHOLDS)
+    with pytest.raises(UserError, match="expected a local folder or gs://"):
+        run(saved_model, metrics, "s3://bucket/models", **THRESHOLDS)
+    with pytest.raises(UserError, match="the model cannot be copied there: .*File exists|Not a directory"):
+        run(saved_model, metrics, str(metrics), **THRESHOLDS)
+    assert not repository.exists()
+
+
+def test_a_bucket_gets_whole_versions(saved_model: Path, metrics: Path, tmp_path: Path, gcs: str) -> None:
+    repository = f"gs://{gcs}/models/"
+    first = run(saved_model, metrics, repository, **THRESHOLDS)
+    assert first == f"gs://{gcs}/models/marque/1"
+    assert storage.list_names(first) == storage.list_names(str(saved_model))
+    assert storage.read_bytes(f"{first}/saved_model.pb") == (saved_model / "saved_model.pb").read_bytes()
+    assert run(saved_model, metrics, repository, **THRESHOLDS) == first
+    other = write_model(tmp_path / "other", "other weights")
+    assert run(other, metrics, repository, **THRESHOLDS) == f"gs://{gcs}/models/marque/2"
+
+
+def test_a_bucket_skips_numbers_that_someone_copied_or_claimed(saved_model: Path, tmp_path: Path, gcs: str) -> None:
+    storage.upload(saved_model / "saved_model.pb", f"gs://{gcs}/marque/7/saved_model.pb")
+    storage.upload(saved_model / "saved_model.pb", f"gs://{gcs}/marque/.claims/8")
+    assert publish(saved_model, f"gs://{gcs}", "marque").version == 9
+
+
+def test_a_failed_upload_leaves_no_version_and_its_graph_comes_last(saved_model: Path, gcs: str, monkeypatch) -> None:
+    upload, uploaded = storage.upload, []
+
+    def break_off_at_the_graph(path: Path, uri: str, **options: Any) -> bool:
+        if uri.endswith("saved_model.pb"):
+            uploaded.extend(storage.list_names(f"gs://{gcs}/marque/1"))
+            raise UserError("the network is gone")
+        return upload(path, uri, **options)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(storage, "upload", break_off_at_the_graph)
+        with pytest.raises(UserError, match="the network is gone"):
+            publish(saved_model, f"gs://{gcs}", "marque")
+    assert len(uploaded) == 3
+    assert storage.list_names(f"gs://{gcs}/marque") == [".claims/1"]
+    assert publish(saved_model, f"gs://{gcs}", "marque").version == 2
+
+
+def test_a_bucket_never_gives_two_publishers_one_number(tmp_path: Path, gcs: str) -> None:
+    versions = publish_from_two_processes(tmp_path, f"gs://{gcs}/models")
+    assert len(set(versions)) == 10
+    graphs = {storage.read_bytes(f"gs://{gcs}/models/marque/{version}/saved_model.pb") for version in versions}
+    assert len(graphs) == 10
+
+
+def test_a_bucket_that_is_not_there(saved_model: Path, gcs: str) -> None:
+    with pytest.raises(UserError, match="no such bucket"):
+        publish(saved_model, f"gs://{gcs}-none", "marque")
