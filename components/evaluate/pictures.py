@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 NAMED_CLASSES = 24  # up to here every class has its name and every cell its count
 TICKS = 14
-NAME_CHARACTERS = 28
+NAME_CHARACTERS = 32
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], theme: Theme) -
 
 def iou_histogram(iou: NDArray[np.float32], baseline: float, theme: Theme) -> bytes:
     """How many boxes reached which IoU, with the usual marks .5 and .75 and what always answering the mean box gives."""
-    figure, axes = _figure(theme, 7.2, 3.8)
+    figure, axes = _figure(theme, 5.6, 3.2)
     axes.hist(iou, bins=np.linspace(0, 1, 41).tolist(), color=theme.accent, edgecolor=theme.paper, linewidth=0.6)
     for mark in (0.5, 0.75):
         axes.axvline(mark, color=theme.ink, linewidth=1, linestyle=":")
@@ -73,29 +73,31 @@ def iou_histogram(iou: NDArray[np.float32], baseline: float, theme: Theme) -> by
     return _png(figure)
 
 
-def training_curves(history: pd.DataFrame, theme: Theme) -> bytes | None:
-    """Losses, and shares such as top-1 and IoU, by epoch; None when `history` holds neither.
-
-    A column counts as a loss when its name ends in "loss", as a share when it ends in "top1", "top5" or "iou".
-    """
-    measured = [name for name in history.columns if name != "epoch" and history[name].notna().any()]
+def curve_panels(history: pd.DataFrame) -> dict[str, list[str]]:
+    """Which columns of a training's `history` to draw in which panel: those that end in "loss", and shares of 1, which end in
+    "top1", "top5" or "iou"."""
+    measured = [name for name in history.columns if history[name].notna().any()]
     panels = {
         "loss": [name for name in measured if name.endswith("loss")],
         "share": [name for name in measured if name.endswith(("top1", "top5", "iou"))],
     }
-    panels = {title: names for title, names in panels.items() if names}
-    if not panels:
-        return None
-    figure = Figure((4.6 * len(panels) + 0.6, 3.6), layout="constrained", facecolor=theme.paper)
-    for axes, (title, names) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+    return {title: names for title, names in panels.items() if names}
+
+
+def training_curves(history: pd.DataFrame, panels: dict[str, list[str]], theme: Theme) -> bytes:
+    """The columns of each panel by `epoch`, validation solid and training dotted."""
+    figure = Figure((5.6, 2.2 * len(panels) + 0.4), layout="constrained", facecolor=theme.paper)
+    for axes, (title, names) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels.items(), strict=True):
         _dress(axes, theme)
-        for number, name in enumerate(sorted(names, key=lambda name: (name.removeprefix("val_"), name))):
+        measures = sorted({name.removeprefix("val_") for name in names})
+        for name in sorted(names, key=lambda name: (name.removeprefix("val_"), name)):
             seen = history[["epoch", name]].dropna()
-            dashed = "-" if name.startswith("val_") else "--"
-            axes.plot(seen["epoch"], seen[name], dashed, marker="." if len(seen) < 30 else "", label=name, color=f"C{number}")
-        axes.set_xlabel("epoch")
+            colour = f"C{measures.index(name.removeprefix('val_'))}"
+            style = "-" if name.startswith("val_") else ":"
+            axes.plot(seen["epoch"], seen[name], style, marker="." if len(seen) < 30 else "", label=name, color=colour)
         axes.set_ylabel(title)
         _legend(axes, theme)
+    figure.axes[-1].set_xlabel("epoch")
     return _png(figure)
 
 
@@ -120,13 +122,13 @@ def _legend(axes: Axes, theme: Theme) -> None:
 
 
 def _short(name: str) -> str:
-    # matplotlib would read $ as the start of a formula
-    name = name.replace("$", r"\$")
-    return name if len(name) <= NAME_CHARACTERS else name[: NAME_CHARACTERS - 1] + "…"
+    # the middle goes, as the end often holds the year; and matplotlib would read $ as the start of a formula
+    short = name if len(name) <= NAME_CHARACTERS else f"{name[:18]}…{name[-13:]}"
+    return short.replace("$", r"\$")
 
 
 def _png(figure: Figure) -> bytes:
     content = io.BytesIO()
     FigureCanvasAgg(figure)
-    figure.savefig(content, format="png", dpi=130, metadata={"Software": None})
+    figure.savefig(content, format="png", dpi=160, metadata={"Software": None})
     return content.getvalue()

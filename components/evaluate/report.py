@@ -2,34 +2,24 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pandas as pd
 
+from components.evaluate.charts import Charts
 from components.evaluate.wall import WallPhoto
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One chart: its heading, its words for those who cannot see it, and its PNG for a light and for a dark page."""
-
-    title: str
-    words: str
-    light: bytes
-    dark: bytes
 
 
 def render(
     metrics: Mapping[str, Any],
-    pictures: Sequence[Picture],
+    charts: Charts,
     confused: Sequence[Mapping[str, Any]],
     per_class: pd.DataFrame,
     wall: Mapping[str, Sequence[WallPhoto]],
 ) -> str:
-    """The page as HTML; `per_class` as in `tables.per_class`, its rows are shown with the lowest F1 first."""
+    """The page as HTML; `per_class` is as in `tables.per_class`, and its rows are shown with the lowest F1 first."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -41,5 +31,5 @@ def render(
     environment.filters["percent"] = lambda share: f"{share:.1%}"
     rows = per_class.sort_values(["f1", "class"]).to_dict("records")
     return environment.get_template("report.html.j2").render(
-        metrics=metrics, pictures=pictures, confused=confused, per_class=rows, wall=wall
+        metrics=metrics, charts=charts, confused=confused, per_class=rows, wall=wall
     )

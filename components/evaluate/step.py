@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from components.common.dataset import SPLITS
 from components.common.errors import UserError
 from components.common.records import open_records
-from components.evaluate import metrics, pictures, tables
+from components.evaluate import metrics, tables
 from components.evaluate.answers import ask
-from components.evaluate.gate import verdict
+from components.evaluate.charts import draw
+from components.evaluate.gate import check_minima, verdict
 from components.evaluate.history import read_history
 from components.evaluate.predict import load_servable
-from components.evaluate.report import Picture, render
+from components.evaluate.report import render
 from components.evaluate.wall import hang
 
 SCHEMA = "marque.metrics/1"
@@ -62,6 +61,7 @@ def run(
         raise UserError(f"split: expected one of {', '.join(SPLITS)}, received {split!r}")
     if batch < 1:
         raise UserError(f"batch: expected at least 1 photo, received {batch}")
+    check_minima(min_top1, min_mean_iou)
     curves = None if history is None else read_history(history)
     opened = open_records(records)
     servable = load_servable(saved_model)
@@ -81,7 +81,7 @@ def run(
     }
     matrix = metrics.confusion(answers.labels, answers.ids[:, 0], len(servable.classes))
     per_class = tables.per_class(metrics.per_class(matrix, answers.labels, iou), servable.classes)
-    charts = _charts(matrix, servable.classes, iou, figures["mean_box_iou_baseline"], curves)
+    charts = draw(matrix, servable.classes, iou, figures["mean_box_iou_baseline"], curves)
     confused = tables.confused_pairs(matrix, servable.classes, CONFUSED_PAIRS)
     wall = hang(answers, opened, split, iou, servable.classes)
 
@@ -89,35 +89,11 @@ def run(
     _write(output / "predictions.parquet", _parquet(tables.predictions(answers)))
     _write(output / "confusion.csv", tables.confusion(matrix, servable.classes).to_csv(lineterminator="\n").encode())
     _write(output / "per_class.csv", per_class.to_csv(index=False, float_format="%.6f", lineterminator="\n").encode())
-    _write(output / "confusion.png", charts["confusion"].light)
-    _write(output / "iou.png", charts["iou"].light)
-    _write(output / "report.html", render(result, list(charts.values()), confused, per_class, wall).encode())
+    _write(output / "confusion.png", charts.confusion.light)
+    _write(output / "iou.png", charts.iou.light)
+    _write(output / "report.html", render(result, charts, confused, per_class, wall).encode())
     _write(output / "metrics.json", (json.dumps(result, indent=2, ensure_ascii=False) + "\n").encode())
     return result
-
-
-def _charts(
-    matrix: NDArray[np.int64], classes: list[str], iou: NDArray[np.float32], baseline: float, curves: pd.DataFrame | None
-) -> dict[str, Picture]:
-    light, dark = pictures.LIGHT, pictures.DARK
-    charts = {
-        "confusion": Picture(
-            "Confusion",
-            "Heat map of true classes (rows) against predicted classes (columns); the numbers are in confusion.csv",
-            pictures.confusion(matrix, classes, light),
-            pictures.confusion(matrix, classes, dark),
-        ),
-        "iou": Picture(
-            "Boxes",
-            f"Histogram of IoU: mean {iou.mean():.3f}, always the mean box {baseline:.3f}",
-            pictures.iou_histogram(iou, baseline, light),
-            pictures.iou_histogram(iou, baseline, dark),
-        ),
-    }
-    if curves is not None and (drawn := pictures.training_curves(curves, light)):
-        words = f"Training curves over {len(curves)} epochs"
-        charts["training"] = Picture("Training", words, drawn, pictures.training_curves(curves, dark) or drawn)
-    return charts
 
 
 def _parquet(table: pd.DataFrame) -> bytes:

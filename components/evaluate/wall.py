@@ -63,11 +63,21 @@ def hang(
     }
 
 
+def thumbnail(jpeg: bytes) -> str:
+    """The photo as a JPEG of at most 480 x 480 pixels, in base64."""
+    with Image.open(io.BytesIO(jpeg)) as photo:
+        small = photo.convert("RGB")
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    content = io.BytesIO()
+    small.save(content, "JPEG", quality=JPEG_QUALITY)
+    return base64.b64encode(content.getvalue()).decode("ascii")
+
+
 def _photo(answers: Answers, row: int, jpeg: bytes, iou: float, classes: Sequence[str]) -> WallPhoto:
     width, height = answers.sizes[row].tolist()
     return WallPhoto(
         file=answers.files[row],
-        picture=_thumbnail(jpeg),
+        picture=thumbnail(jpeg),
         width=width,
         height=height,
         true_class=classes[answers.labels[row]],
@@ -77,15 +87,6 @@ def _photo(answers: Answers, row: int, jpeg: bytes, iou: float, classes: Sequenc
         true_box=_corner_and_size(answers.true_boxes[row]),
         predicted_box=_corner_and_size(answers.boxes[row]),
     )
-
-
-def _thumbnail(jpeg: bytes) -> str:
-    with Image.open(io.BytesIO(jpeg)) as photo:
-        small = photo.convert("RGB")
-    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    content = io.BytesIO()
-    small.save(content, "JPEG", quality=JPEG_QUALITY)
-    return base64.b64encode(content.getvalue()).decode("ascii")
 
 
 def _corner_and_size(box: Boxes) -> tuple[float, ...]:
