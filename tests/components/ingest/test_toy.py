@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from components.common import boxes
 from components.common.errors import UserError
@@ -27,6 +27,10 @@ def test_same_query_same_bytes(tmp_path: Path) -> None:
     assert first == second
     other = _contents(write_toy(tmp_path / "c", ToyQuery(classes=2, per_class=5, seed=4)))
     assert other["cars_train/00001.jpg"] != first["cars_train/00001.jpg"]
+
+
+def test_annotations_bear_no_time(toy_folder: Path) -> None:
+    assert (toy_folder / "cars_test_annos_withlabels.mat").read_bytes().startswith(b"MATLAB 5.0 MAT-file, toy cars ")
 
 
 def test_the_official_layout(toy_folder: Path) -> None:
@@ -51,8 +55,10 @@ def test_a_car_fills_its_picture(label: int) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_the_box_is_where_the_car_is(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a magenta slab for a car and nothing before it, the magenta pixels span the box, to the pixel or two that JPEG blurs."""
-    monkeypatch.setattr(scene, "draw_car", lambda *_: Image.new("RGBA", (90, 40), (255, 0, 255, 255)))
+    """With a magenta disc for a car and nothing before it, the magenta pixels span the box, to the pixel or two that JPEG blurs."""
+    disc = Image.new("RGBA", (90, 50))
+    ImageDraw.Draw(disc).ellipse((0, 0, 89, 49), fill=(255, 0, 255, 255))
+    monkeypatch.setattr(scene, "draw_car", lambda *_: disc)
     monkeypatch.setattr(scene, "_hide_a_little", lambda *_: None)
     jpeg, box = scene.draw_photo(BODIES[0], 0, np.random.default_rng(seed))
     red, green, blue = np.moveaxis(np.asarray(Image.open(io.BytesIO(jpeg)), int), -1, 0)
