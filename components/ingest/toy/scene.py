@@ -9,7 +9,7 @@ from components.ingest.toy.bodies import Body
 from components.ingest.toy.canvas import Colour
 from components.ingest.toy.car import car_box, draw_car
 
-CAR_WIDTH_SHARES = (0.5, 0.85)
+CAR_WIDTH_SHARES = (0.6, 0.9)
 MAX_CAR_HEIGHT_SHARE = 0.8
 MAX_TILT_DEG = 4
 MAX_HIDDEN_SHARE = 0.12

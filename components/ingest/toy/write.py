@@ -1,6 +1,6 @@
 """The toy set on disk: `toy://?classes=8&per_class=60&seed=1` as a folder in the official Stanford layout.
 
-A class is a body with a trait; the first fourteen classes differ by body. Every fifth photo of a class is a test photo.
+A class is a body with a trait; the first fourteen classes share neither. Every fifth photo of a class is a test photo.
 """
 
 import urllib.parse
@@ -80,9 +80,15 @@ def parse_query(uri: str) -> ToyQuery:
     return query
 
 
+def body_and_trait(label: int) -> tuple[int, int]:
+    """The numbers of a class's body and trait."""
+    turn, body = divmod(label, len(BODIES))
+    return body, (body + turn) % len(TRAITS)
+
+
 def class_name(label: int) -> str:
     """`Toyo Alba Sedan 2004`; unique to the class."""
-    trait, body = divmod(label, len(BODIES))
+    body, trait = body_and_trait(label)
     return f"{MAKES[body]} {MODELS[(5 * body + trait) % len(MODELS)]} {BODIES[body].name} {1990 + (7 * body + 3 * trait) % 35}"
 
 
@@ -93,7 +99,7 @@ def write_toy(folder: Path, query: ToyQuery) -> Path:
         (folder / name).mkdir(parents=True, exist_ok=True)
     plan = [(index, label) for index in range(query.per_class) for label in range(query.classes)]
     for index, label in track(plan, "drawing toy cars"):
-        trait, body = divmod(label, len(BODIES))
+        body, trait = body_and_trait(label)
         jpeg, box = draw_photo(BODIES[body], trait, np.random.default_rng([query.seed, label, index]))
         split = "test" if index % TEST_EVERY == TEST_EVERY - 1 else "train"
         fname = f"{len(drawn[split]) + 1:05d}.jpg"
