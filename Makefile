@@ -3,7 +3,6 @@
 PYTHON ?= python3
 VENV   ?= .venv
 RUN    := $(VENV)/bin/python
-export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 SOURCE  ?=
 PRESET  ?=
@@ -36,10 +35,10 @@ $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
 
 demo: env ## pipeline, server and answers on this machine: SOURCE=, PRESET=, WEIGHTS=, SET="name=value ..."
-	$(RUN) -m pipelines demo $(if $(SOURCE),--source "$(SOURCE)" $(if $(WEIGHTS),--set weights="$(WEIGHTS)")) $(if $(PRESET),--preset $(PRESET)) $(foreach s,$(SET),--set "$(s)")
+	@$(RUN) -m pipelines demo $(if $(SOURCE),--source "$(SOURCE)" $(if $(WEIGHTS),--set weights="$(WEIGHTS)")) $(if $(PRESET),--preset $(PRESET)) $(foreach s,$(SET),--set "$(s)")
 
 compile: env ## the pipeline as YAML for Kubeflow: IMAGE=
-	$(RUN) -m pipelines compile $(if $(IMAGE),--image "$(IMAGE)")
+	@$(RUN) -m pipelines compile $(if $(IMAGE),--image "$(IMAGE)")
 
 test: env-dev ## everything that CI runs
 	$(VENV)/bin/ruff check

@@ -22,6 +22,7 @@ def evaluate(
     from pathlib import Path
 
     import pandas as pd
+
     from components.common.errors import one_line_errors
     from components.evaluate.step import run
 

@@ -6,6 +6,7 @@ Only `keras` and `keras.ops`, so it runs on any Keras backend.
 """
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +75,16 @@ def _backbone(name: str, image_px: int, weights: str, batchnorm_momentum: float)
     if weights not in ("imagenet", "none") and not Path(weights).is_file():
         raise UserError(f"weights: expected imagenet, none, or a .weights.h5 file, received {weights!r}")
     try:
-        model = getattr(keras.applications, kind)(
-            include_top=False,
-            weights=None if weights == "none" else weights,
-            input_shape=(image_px, image_px, 3),
-            name="backbone",
-            **options,
-        )
-    except (ValueError, OSError) as error:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "Skipping", UserWarning)
+            model = getattr(keras.applications, kind)(
+                include_top=False,
+                weights=None if weights == "none" else weights,
+                input_shape=(image_px, image_px, 3),
+                name="backbone",
+                **options,
+            )
+    except (ValueError, OSError, UserWarning) as error:
         raise UserError(f"weights {weights!r} do not fit backbone {name} without its top: {str(error)[:300]}") from error
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):

@@ -47,9 +47,8 @@ def validation_batches(records: Records, split: str, *, batch: int, image_px: in
     loaded = tf.data.TFRecordDataset(shards, num_parallel_reads=min(len(shards), 4)).map(
         lambda example: _load(example, image_px), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
-    return (
-        loaded.batch(batch).map(lambda photos, labels, boxes: (photos, {"logits": labels, "box": boxes})).prefetch(tf.data.AUTOTUNE)
-    )
+    batches = loaded.batch(batch).apply(tf.data.experimental.assert_cardinality(-(-sum(records.counts[split]) // batch)))
+    return batches.map(lambda photos, labels, boxes: (photos, {"logits": labels, "box": boxes})).prefetch(tf.data.AUTOTUNE)
 
 
 def _load(example: tf.Tensor, image_px: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -1,0 +1,96 @@
+"""Parameters of a compiled pipeline: types, settings as text, presets, fingerprints of local sources."""
+
+import dataclasses
+import inspect
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.common.errors import UserError
+from components.train.config import TrainConfig
+from pipelines.compile import compile_training
+from pipelines.parameters import parse_settings, read_types, source_parameters
+from pipelines.presets import PRESETS, preset
+
+TYPES = {"epochs": "NUMBER_INTEGER", "crop": "NUMBER_DOUBLE", "weights": "STRING"}
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pipeline") / "training.yaml"
+    compile_training(path, "marque:test")
+    return path
+
+
+@given(st.integers(), st.floats(allow_nan=False), st.text(st.characters(exclude_categories=["Cs"])))
+def test_settings_keep_their_values(epochs: int, crop: float, weights: str) -> None:
+    parsed = parse_settings([f"epochs={epochs}", f"crop={crop!r}", f"weights={weights}"], TYPES)
+    assert parsed == {"epochs": epochs, "crop": crop, "weights": weights}
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("epochs", "--set: expected name=value, received 'epochs'"),
+        ("epoch=3", "--set: expected one of crop, epochs, weights, received 'epoch'"),
+        ("epochs=three", "--set epochs: expected int, received 'three'"),
+    ],
+)
+def test_wrong_settings_are_named(setting: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse_settings([setting], TYPES)
+
+
+def test_the_pipeline_has_every_training_setting_with_its_default(pipeline: Path) -> None:
+    import yaml
+
+    types = read_types(pipeline)
+    spec = next(yaml.safe_load_all(pipeline.read_text()))["root"]["inputDefinitions"]["parameters"]
+    for field in dataclasses.fields(TrainConfig):
+        assert field.name in types
+        assert spec[field.name]["defaultValue"] == field.default
+
+
+def test_ingest_defaults_are_those_of_the_step(pipeline: Path) -> None:
+    import yaml
+
+    from components.ingest.step import run
+
+    spec = next(yaml.safe_load_all(pipeline.read_text()))["root"]["inputDefinitions"]["parameters"]
+    defaults = inspect.signature(run).parameters
+    for name in ("validation_share", "max_rejected_share", "sha256"):
+        assert spec[name]["defaultValue"] == defaults[name].default
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_valid(name: str, pipeline: Path) -> None:
+    settings = preset(name)
+    assert settings.keys() <= read_types(pipeline).keys()
+    names = {field.name for field in dataclasses.fields(TrainConfig)}
+    TrainConfig(**{key: value for key, value in settings.items() if key in names})
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    with pytest.raises(UserError, match="preset: expected one of toy, mini, .*, received 'b9'"):
+        preset("b9")
+
+
+def test_what_is_no_pipeline_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        read_types(tmp_path / "nothing.yaml")
+    for text in ("", "root: 3", "a: [", "- 1"):
+        (tmp_path / "other.yaml").write_text(text)
+        with pytest.raises(UserError, match="expected a pipeline written by"):
+            read_types(tmp_path / "other.yaml")
+
+
+def test_a_changed_local_source_has_another_version(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"one")
+    first = source_parameters(str(tmp_path))
+    assert first["source"] == str(tmp_path.absolute())
+    assert source_parameters(str(tmp_path)) == first
+    (tmp_path / "photo.jpg").write_bytes(b"other")
+    assert source_parameters(str(tmp_path))["source_version"] != first["source_version"]
+    assert source_parameters("toy://?classes=2") == {"source": "toy://?classes=2"}
