@@ -1,8 +1,10 @@
 """Runs a compiled pipeline on this machine with `kfp.local`: each step is a process of this Python, finished steps are reused."""
 
 import contextlib
+import logging
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +46,7 @@ def run_locally(pipeline: Path, parameters: dict[str, Any], root: Path) -> Resul
         warnings.filterwarnings("ignore", "You may be attemping to run a task that uses custom or non-Python base image")
         warnings.filterwarnings("ignore", ".*have no effect in the current local runner")
         try:
-            with contextlib.redirect_stdout(progress):
+            with contextlib.redirect_stdout(progress), _info_logged_to(progress):
                 outputs = component(**parameters).outputs
         except (RuntimeError, TypeError, ValueError) as error:
             raise UserError(f"{progress.reason or error} (whole log: {root / 'run.log'})") from error
@@ -55,3 +57,17 @@ def run_locally(pipeline: Path, parameters: dict[str, Any], root: Path) -> Resul
         seconds=time.monotonic() - began,
         reused=progress.reused,
     )
+
+
+@contextlib.contextmanager
+def _info_logged_to(stream: Progress) -> Iterator[None]:
+    """kfp.local tells of a reused step through the root logger, at INFO."""
+    root, handler = logging.getLogger(), logging.StreamHandler(stream)
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)

@@ -1,5 +1,6 @@
 """Sends a compiled pipeline to a Kubeflow Pipelines endpoint."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ def submit(pipeline: Path, parameters: dict[str, Any], endpoint: str, experiment
         UserError: nothing answers at `endpoint`, or it refuses.
     """
     try:
-        client = kfp.Client(host=endpoint, existing_token=token, verify_ssl=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "This client only works with Kubeflow", FutureWarning)
+            client = kfp.Client(host=endpoint, existing_token=token, verify_ssl=True)
         run = client.create_run_from_pipeline_package(str(pipeline), arguments=parameters, experiment_name=experiment)
     except ApiException as error:
         raise UserError(

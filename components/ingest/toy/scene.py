@@ -9,7 +9,7 @@ from components.ingest.toy.bodies import Body
 from components.ingest.toy.canvas import Colour
 from components.ingest.toy.car import car_box, draw_car
 
-CAR_WIDTH_SHARES = (0.6, 0.9)
+CAR_WIDTH_SHARES = (0.65, 0.95)
 MAX_CAR_HEIGHT_SHARE = 0.8
 MAX_TILT_DEG = 4
 MAX_HIDDEN_SHARE = 0.12
@@ -152,7 +152,7 @@ def _exposed(photo: Image.Image, rng: np.random.Generator) -> bytes:
     photo = ImageEnhance.Brightness(photo).enhance(rng.uniform(0.7, 1.25))
     photo = ImageEnhance.Contrast(photo).enhance(rng.uniform(0.8, 1.15))
     photo = photo.filter(ImageFilter.GaussianBlur(rng.uniform(0, 0.8)))
-    noise = rng.normal(0, rng.uniform(1, 8), (photo.height, photo.width, 3))
+    noise = rng.normal(0, rng.uniform(1, 6), (photo.height, photo.width, 3))
     noisy = np.clip(np.asarray(photo) + noise, 0, 255).astype(np.uint8)
     stored = io.BytesIO()
     Image.fromarray(noisy).save(stored, "JPEG", quality=int(rng.integers(82, 94)))
