@@ -15,7 +15,7 @@ BEGAN = re.compile(r"Executing task .*?'([\w-]+)'")
 ENDED = re.compile(r"Task .*?'([\w-]+)'.* finished with status .*?(SUCCESS|FAILURE)")
 REUSED = re.compile(r"Task ([\w-]+) cache hit")
 COLOR = re.compile(r"\x1b\[\d*m")
-NOISE = re.compile(r"^\[KFP Executor|^[IWEF]\d{4} |^WARNING: All log messages|^[{}]|^  ")
+NOISE = re.compile(r"\[KFP Executor|[IWEF]\d{4} |WARNING: All log messages|[{}\]\"]")
 STREAM = "Streamed logs:"
 
 
@@ -68,5 +68,5 @@ class Progress(io.TextIOBase):
             )
         elif said.startswith(REASON_PREFIX):
             self.reason = said.removeprefix(REASON_PREFIX)
-        elif self._streaming and said and not NOISE.search(line.removeprefix("    ")):
+        elif self._streaming and said and not NOISE.match(said):
             self._console.print(Text(f"    {said}", "dim"))
