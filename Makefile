@@ -60,5 +60,12 @@ format: env-dev ## format the code
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 
+LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-header --no-annotate pyproject.toml
+
+lock: env-dev ## the locked requirements anew, from pyproject.toml
+	$(LOCK) --group dev --output-file requirements-dev.lock
+	$(LOCK) --constraints requirements-dev.lock --output-file requirements.lock
+
 clean: ## remove what was built, keep the environment
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

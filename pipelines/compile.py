@@ -8,15 +8,13 @@ from kfp import compiler
 
 from pipelines.training import training_pipeline
 
-PACKAGES = ("components", "pipelines")
-
 
 def default_image() -> str:
-    """The image's name, tagged with the version and a hash of the code: kfp's cache tells steps apart by it."""
-    root = Path(__file__).parents[1]
+    """The image's name, tagged with the version and a hash of the steps' code: kfp's cache tells runs apart by it."""
+    steps = Path(__file__).parents[1] / "components"
     digest = hashlib.sha256()
-    for path in sorted(path for package in PACKAGES for path in (root / package).rglob("*") if path.suffix in (".py", ".j2")):
-        digest.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    for path in sorted(path for path in steps.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+        digest.update(f"{path.relative_to(steps)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
     return f"marque:{metadata.version('marque')}-{digest.hexdigest()[:12]}"
 
 

@@ -116,20 +116,20 @@ def dots(canvas: Canvas) -> None:
 
 
 TRAITS: list[Callable[[Canvas], None]] = [
-    plain,
-    luggage,
-    stripe,
-    big_wheels,
     taxi,
+    stripe,
+    plain,
+    race_number,
+    dots,
     two_tone,
+    surfboard,
+    big_wheels,
+    luggage,
     spoiler,
     roof_box,
-    race_number,
     bull_bar,
     spare_wheel,
     light_bar,
-    surfboard,
-    dots,
 ]
 
 

@@ -73,6 +73,7 @@ def test_validation_visits_every_record_once(toy_records: list[Path]) -> None:
     assert np.bincount(labels).tolist() == records.counts["test"]
 
 
+@pytest.mark.slow
 def test_weights_come_from_a_bucket(toy_records: list[Path], tmp_path: Path, gcs: str) -> None:
     from components.common.storage import upload
 
