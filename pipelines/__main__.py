@@ -83,7 +83,7 @@ def submit(
 
 
 @main.command()
-@click.option("--source", default="toy://?classes=8&per_class=120&seed=1", show_default=True)
+@click.option("--source", default="toy://?classes=8&per_class=160&seed=1", show_default=True)
 @preset_option
 @settings_option
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("build/demo"), show_default=True)

@@ -70,7 +70,7 @@ def run_demo(source: str, preset_name: str, settings: list[str], folder: Path) -
 
 def _photos(result: Result, folder: Path) -> list[Path]:
     dataset = open_dataset(result.dataset)
-    test = dataset.split("test")
+    test = dataset.split("test").sort_values("label", kind="stable")
     chosen = test.iloc[[len(test) * (2 * i + 1) // (2 * PHOTOS) for i in range(PHOTOS)]]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
