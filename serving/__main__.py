@@ -1,5 +1,6 @@
 """`python -m serving predict | serve | status`."""
 
+import math
 import os
 from pathlib import Path
 
@@ -8,11 +9,22 @@ import click
 from components.common.errors import UserError, one_line_errors
 from serving.quiet import quiet_tensorflow
 
+MAX_DEADLINE_S = 3600
+
 server_option = click.option("--server", default="localhost:8500", show_default=True, help="Address of the server, host:port.")
 model_option = click.option("--model", default="marque", show_default=True, help="Name of the served model.")
+
+
+def _number(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    """`value`, unless it is nan, which every click.FloatRange lets through."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is not a number.")
+    return value
+
+
 deadline_option = click.option(
-    "--deadline", "deadline_s", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
-    help="Seconds to wait for each answer.",
+    "--deadline", "deadline_s", type=click.FloatRange(0, MAX_DEADLINE_S, min_open=True), callback=_number, default=10.0,
+    show_default=True, help="Seconds to wait for each answer.",
 )  # fmt: skip
 
 
@@ -62,7 +74,9 @@ def predict(
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8500, show_default=True, help="Port to listen on; 0 takes a free one."
 )
-@click.option("--port-file", type=click.Path(path_type=Path), help="File to write the port to, once the server answers.")
+@click.option(
+    "--port-file", type=click.Path(dir_okay=False, path_type=Path), help="File to write the port to, once the server answers."
+)
 def serve(repository: Path, model: str, host: str, port: int, port_file: Path | None) -> None:
     """Serve the latest version of a model over TF Serving's gRPC API, until SIGTERM or Ctrl-C."""
     with one_line_errors():

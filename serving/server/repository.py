@@ -13,8 +13,10 @@ def latest_version(repository: Path, model: str) -> tuple[int, Path]:
     """The highest version of `model` and its folder.
 
     Raises:
-        UserError: no such repository or model, or a model without a version.
+        UserError: no such repository or model, a name that is a path, or a model without a version.
     """
+    if model in ("", ".", "..") or "/" in model or "\0" in model:
+        raise UserError(f"expected the name of a model, a folder in {repository}, received {model!r}; choose one with --model")
     if not repository.is_dir():
         raise UserError(f"{repository}: expected a model repository (a folder), found none; deploy a model first")
     folder = repository / model

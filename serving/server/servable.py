@@ -42,7 +42,8 @@ class Servable:
         try:
             # Kept, because its functions hold only weak references to its variables.
             self._loaded = tf.saved_model.load(str(folder), tags=["serve"])
-        except (OSError, RuntimeError, ValueError, tf.errors.OpError) as error:
+        # A truncated variables file is an IndexError.
+        except (OSError, RuntimeError, ValueError, LookupError, tf.errors.OpError) as error:
             raise UserError(f"{folder}: expected a SavedModel that loads: {error}; export and deploy it again") from None
         self.signatures = _read_signatures(folder)
 

@@ -4,7 +4,6 @@ The model is loaded before the port opens, so a server that answers can predict.
 way finish within a grace period.
 """
 
-import os
 import signal
 import threading
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from components.common.errors import UserError
+from components.common.whole import whole_file
 from serving.server.repository import latest_version
 from serving.server.servable import Servable
 from serving.server.service import ModelService, PredictionService
@@ -87,11 +87,8 @@ def write_port_file(path: Path, port: int) -> None:
     Raises:
         UserError: the file cannot be written there.
     """
-    temporary = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        temporary.write_text(f"{port}\n", "utf-8")
-        temporary.replace(path)
+        with whole_file(path) as partial:
+            partial.write_text(f"{port}\n", "utf-8")
     except OSError as error:
         raise UserError(f"{path}: the port file cannot be written: {error.strerror}; choose another with --port-file") from None
-    finally:
-        temporary.unlink(missing_ok=True)

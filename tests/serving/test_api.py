@@ -1,6 +1,7 @@
 """The embedded server as any TF Serving client sees it: through the stubs of tensorflow-serving-api alone."""
 
 import contextlib
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -261,6 +262,9 @@ def test_a_stop_lets_the_request_under_way_finish(repository: Path, photo: MakeP
         (["marque/latest/", "marque/.publishing-1/"], "marque", "expected a folder named by an integer version, found none"),
         (["marque/1/"], "marque", r"1: expected a SavedModel, found no saved_model\.pb"),
         (["marque/1/", "marque/1/saved_model.pb"], "marque", "1: expected a SavedModel that loads"),
+        (["marque/1/"], "../repository/marque", "expected the name of a model"),
+        (["marque/1/"], "..", "expected the name of a model"),
+        (["1/"], "", "expected the name of a model"),
     ],
 )
 def test_a_repository_without_a_model_to_serve(tmp_path: Path, layout: list[str], model: str, message: str) -> None:
@@ -269,3 +273,12 @@ def test_a_repository_without_a_model_to_serve(tmp_path: Path, layout: list[str]
         path.mkdir(parents=True) if name.endswith("/") else path.write_bytes(b"no model")
     with pytest.raises(UserError, match=message):
         embedded.start(tmp_path / "repository", model, host="localhost", port=0)
+
+
+@pytest.mark.parametrize("name", ["variables.data-00000-of-00001", "variables.index"])
+def test_a_model_cut_off_in_its_variables(repository: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(repository / "marque" / "2", tmp_path / "marque" / "2")
+    variables = tmp_path / "marque" / "2" / "variables" / name
+    variables.write_bytes(variables.read_bytes()[:-20])
+    with pytest.raises(UserError, match="2: expected a SavedModel that loads"):
+        embedded.start(tmp_path, "marque", host="localhost", port=0)

@@ -118,11 +118,17 @@ def test_what_cannot_be_written_is_one_line(served: str, repository: Path, tmp_p
     ended = CliRunner().invoke(main, ["predict", str(car), "--server", served, "--save", str(car)])
     assert (ended.exit_code, ended.stderr.count("\n")) == (1, 1)
     assert "expected a folder to save into" in ended.stderr
-    ended = CliRunner().invoke(
-        main, ["serve", "--repository", str(repository), "--port", "0", "--port-file", str(tmp_path / "none" / "port")]
-    )
-    assert (ended.exit_code, ended.stderr.count("\n")) == (1, 1)
-    assert "the port file cannot be written" in ended.stderr
+    for path in (tmp_path / "none" / "port", car / "port"):
+        ended = CliRunner().invoke(main, ["serve", "--repository", str(repository), "--port", "0", "--port-file", str(path)])
+        assert (ended.exit_code, ended.stderr.count("\n")) == (1, 1)
+        assert "the port file cannot be written" in ended.stderr
+
+
+@pytest.mark.parametrize("deadline", ["nan", "inf", "1e300", "3601", "0", "-1"])
+def test_a_deadline_that_is_none_is_refused(tmp_path: Path, deadline: str) -> None:
+    ended = CliRunner().invoke(main, ["predict", str(tmp_path / "car.jpg"), "--deadline", deadline])
+    assert ended.exit_code == 2
+    assert "Invalid value for '--deadline'" in ended.stderr
 
 
 def test_the_photo_itself_is_never_overwritten(served: str, tmp_path: Path, photo: MakePhoto) -> None:
