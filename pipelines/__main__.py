@@ -2,20 +2,17 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 
-from components.common.errors import one_line_errors
-from pipelines.parameters import parse_settings, read_types, source_parameters
-from pipelines.presets import PRESETS, preset
+from components.common.errors import UserError, one_line_errors
+from pipelines.parameters import collect, read_types
+from pipelines.presets import PRESETS
 
 PIPELINE = Path("build/pipelines/training.yaml")
 
-pipeline_option = click.option(
-    "--pipeline", type=click.Path(path_type=Path), default=PIPELINE, show_default=True, help="Compiled YAML."
-)
+pipeline_option = click.option("--pipeline", type=click.Path(path_type=Path), help="Compiled YAML; compiled anew where not given.")
 preset_option = click.option("--preset", "preset_name", default="", help=f"Named settings: {', '.join(PRESETS)}.")
 settings_option = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A pipeline parameter; repeatable.")
 source_option = click.option(
@@ -31,9 +28,15 @@ def main() -> None:
 @main.command("compile")
 @click.option("--output", type=click.Path(path_type=Path), default=PIPELINE, show_default=True)
 @click.option("--image", default="", help="Image of every step; by default marque:<version>-<hash of the code>.")
-@click.option("--shard-tasks", default=2, show_default=True, help="Tasks of shard that run side by side.")
-@click.option("--gpus", default=0, show_default=True, help="GPUs of the train step.")
-@click.option("--retries", default=0, show_default=True, help="Retries of the train step, for nodes that may be taken away.")
+@click.option("--shard-tasks", type=click.IntRange(min=1), default=2, show_default=True, help="Tasks of shard, side by side.")
+@click.option("--gpus", type=click.IntRange(min=0), default=0, show_default=True, help="GPUs of the train step.")
+@click.option(
+    "--retries",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Retries of train.",
+)
 def compile_command(output: Path, image: str, shard_tasks: int, gpus: int, retries: int) -> None:
     """Write the pipeline's YAML."""
     from pipelines.compile import compile_training, default_image
@@ -49,12 +52,16 @@ def compile_command(output: Path, image: str, shard_tasks: int, gpus: int, retri
 @preset_option
 @settings_option
 @click.option("--root", type=click.Path(path_type=Path), default=Path("build/run"), show_default=True, help="Artifacts and cache.")
-def run(source: str, pipeline: Path, preset_name: str, settings: tuple[str, ...], root: Path) -> None:
+def run(source: str, pipeline: Path | None, preset_name: str, settings: tuple[str, ...], root: Path) -> None:
     """Run the compiled pipeline on this machine; finished steps are reused."""
+    from pipelines.compile import compile_training, default_image
     from pipelines.run import run_locally
 
     with one_line_errors():
-        parameters = _parameters(source, pipeline, preset_name, settings, str(root.absolute() / "models"))
+        if not pipeline:
+            pipeline = PIPELINE
+            compile_training(pipeline, default_image())
+        parameters = collect(source, str(root.absolute() / "models"), preset_name, settings, read_types(pipeline))
         result = run_locally(pipeline, parameters, root)
     reused = f", reused: {', '.join(result.reused)}" if result.reused else ""
     console = Console(soft_wrap=True, highlight=False)
@@ -64,7 +71,7 @@ def run(source: str, pipeline: Path, preset_name: str, settings: tuple[str, ...]
 
 @main.command()
 @source_option
-@pipeline_option
+@click.option("--pipeline", type=click.Path(path_type=Path), default=PIPELINE, show_default=True, help="Compiled YAML.")
 @preset_option
 @settings_option
 @click.option("--endpoint", required=True, help="Address of Kubeflow Pipelines, https://…")
@@ -77,7 +84,10 @@ def submit(
     from pipelines.submit import submit as send
 
     with one_line_errors():
-        parameters = _parameters(source, pipeline, preset_name, settings, repository)
+        for name, address in (("source", source), ("repository", repository)):
+            if "://" not in address:
+                raise UserError(f"{name}: expected an address that the cluster can reach (gs://…), received {address!r}")
+        parameters = collect(source, repository, preset_name, settings, read_types(pipeline))
         address = send(pipeline, parameters, endpoint, experiment, os.environ.get("KFP_TOKEN"))
     Console(soft_wrap=True).print(f"started {address}")
 
@@ -93,15 +103,6 @@ def demo(source: str, preset_name: str, settings: tuple[str, ...], folder: Path)
 
     with one_line_errors():
         run_demo(source, preset_name or ("toy" if source.startswith("toy:") else "mini"), list(settings), folder)
-
-
-def _parameters(source: str, pipeline: Path, preset_name: str, settings: tuple[str, ...], repository: str) -> dict[str, Any]:
-    return {
-        **source_parameters(source),
-        "repository": repository,
-        **(preset(preset_name) if preset_name else {}),
-        **parse_settings(settings, read_types(pipeline)),
-    }
 
 
 if __name__ == "__main__":

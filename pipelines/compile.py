@@ -1,11 +1,14 @@
 """Writes the pipeline as the YAML that every runner takes: this machine, a Kubeflow cluster, Vertex."""
 
 import hashlib
+import shutil
+import tempfile
 from importlib import metadata
 from pathlib import Path
 
 from kfp import compiler
 
+from components.common.whole import whole_file
 from pipelines.training import training_pipeline
 
 
@@ -21,7 +24,7 @@ def default_image() -> str:
 def compile_training(output: Path, image: str, *, shard_tasks: int = 2, gpus: int = 0, retries: int = 0) -> None:
     """Compiles the training pipeline into `output`: two YAML documents, the graph and what it asks of Kubernetes."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_suffix(".partial.yaml")
     pipeline = training_pipeline(image, shard_tasks=shard_tasks, gpus=gpus, retries=retries)
-    compiler.Compiler().compile(pipeline, str(partial))
-    partial.replace(output)
+    with tempfile.TemporaryDirectory() as scratch, whole_file(output) as partial:
+        compiler.Compiler().compile(pipeline, f"{scratch}/training.yaml")
+        shutil.copyfile(f"{scratch}/training.yaml", partial)

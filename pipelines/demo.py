@@ -13,9 +13,9 @@ from rich.console import Console
 
 from components.common.dataset import open_dataset
 from components.common.errors import UserError
+from components.common.storage import without_secrets
 from pipelines.compile import compile_training, default_image
-from pipelines.parameters import parse_settings, read_types, source_parameters
-from pipelines.presets import preset
+from pipelines.parameters import collect, read_types
 from pipelines.run import Result, run_locally
 
 SERVER_START_S = 120.0
@@ -35,12 +35,8 @@ def run_demo(source: str, preset_name: str, settings: list[str], folder: Path) -
     compile_training(pipeline, default_image())
     console.print(f"compiled {pipeline}")
     repository = folder.absolute() / "models"
-    parameters = {
-        **source_parameters(source),
-        "repository": str(repository),
-        **preset(preset_name),
-        **parse_settings(settings, read_types(pipeline)),
-    }
+    parameters = collect(source, str(repository), preset_name, settings, read_types(pipeline))
+    shutil.rmtree(folder / "answers", ignore_errors=True)
     result = run_locally(pipeline, parameters, folder)
     figures = json.loads((result.evaluation / "metrics.json").read_text("utf-8"))
     report = shutil.copyfile(result.evaluation / "report.html", folder / "report.html")
@@ -48,7 +44,7 @@ def run_demo(source: str, preset_name: str, settings: list[str], folder: Path) -
         with _server(repository, folder) as address:
             _ask(address, _photos(result, folder / "photos"), folder / "answers")
     summary = {
-        "source": source,
+        "source": without_secrets(source),
         "test_photos": figures["photos"],
         **{name: figures[name] for name in SUMMARY_METRICS},
         "pipeline_s": round(result.seconds, 1),
@@ -62,7 +58,9 @@ def run_demo(source: str, preset_name: str, settings: list[str], folder: Path) -
         f"(always the mean box: {summary['mean_box_iou_baseline']:.3f})\n"
         f"pipeline {summary['pipeline_s']:.0f} s, all {summary['total_s']:.0f} s"
         f"{', reused: ' + ', '.join(result.reused) if result.reused else ''}\n"
-        f"report   {report}\nanswers  {folder / 'answers'}\nsummary  {folder / 'summary.json'}"
+        f"report   {report}\n"
+        f"{'answers  ' + str(folder / 'answers') + chr(10) if result.blessed else ''}"
+        f"summary  {folder / 'summary.json'}"
     )
     if not result.blessed:
         raise UserError(f"the model was refused, nothing was deployed: {' '.join(figures['reasons'])} See {report}")

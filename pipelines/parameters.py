@@ -4,7 +4,10 @@ A local source comes with a fingerprint of its files' names, sizes and times (`s
 for a source that has changed.
 """
 
+import dataclasses
 import hashlib
+import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +15,21 @@ from typing import Any
 import yaml
 
 from components.common.errors import UserError
+from components.train.config import TrainConfig
+from pipelines.presets import preset
 
-CONVERTERS: dict[str, Callable[[str], Any]] = {"STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(text)
+    return number
+
+
+CONVERTERS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "STRING": (str, "text"),
+    "NUMBER_INTEGER": (int, "a whole number"),
+    "NUMBER_DOUBLE": (_finite, "a number"),
+}
 
 
 def read_types(pipeline: Path) -> dict[str, str]:
@@ -44,22 +60,46 @@ def parse_settings(settings: Sequence[str], types: dict[str, str]) -> dict[str, 
             raise UserError(f"--set: expected name=value, received {setting!r}")
         if name not in types:
             raise UserError(f"--set: expected one of {', '.join(sorted(types))}, received {name!r}")
+        convert, expected = CONVERTERS[types[name]]
         try:
-            parsed[name] = CONVERTERS[types[name]](text)
+            parsed[name] = convert(text)
         except ValueError:
-            raise UserError(f"--set {name}: expected {CONVERTERS[types[name]].__name__}, received {text!r}") from None
+            raise UserError(f"--set {name}: expected {expected}, received {text!r}") from None
     return parsed
+
+
+def collect(source: str, repository: str, preset_name: str, settings: Sequence[str], types: dict[str, str]) -> dict[str, Any]:
+    """All parameters of a run: the preset's, over them those of `settings`.
+
+    Raises:
+        UserError: as `parse_settings`, an unknown preset, or a value that a step would refuse later.
+    """
+    parameters = {
+        **source_parameters(source),
+        "repository": repository,
+        **(preset(preset_name) if preset_name else {}),
+        **parse_settings(settings, types),
+    }
+    names = {field.name for field in dataclasses.fields(TrainConfig)}
+    TrainConfig(**{name: value for name, value in parameters.items() if name in names})
+    for name in ("min_top1", "min_mean_iou"):
+        if not 0 <= parameters.get(name, 0) <= 1:
+            raise UserError(f"{name}: expected 0 to 1, received {parameters[name]}")
+    return parameters
 
 
 def source_parameters(source: str) -> dict[str, str]:
     """`source`, a local one as an absolute path, and its `source_version`."""
+    if not source:
+        raise UserError("source: expected a folder, an archive, gs://, https:// or toy://, received nothing")
     path = Path(source)
     return {"source": str(path.absolute()), "source_version": _fingerprint(path)} if path.exists() else {"source": source}
 
 
 def _fingerprint(path: Path) -> str:
     digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        stat = file.stat()
+    files = [Path(folder, name) for folder, _, names in os.walk(path, followlinks=True) for name in names] or [path]
+    for file in sorted(files):
+        stat = file.stat() if file.exists() else file.lstat()
         digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
     return digest.hexdigest()[:16]

@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+import threading
 import time
 from typing import TextIO
 
@@ -19,8 +20,17 @@ NOISE = re.compile(r"\[KFP Executor|[IWEF]\d{4} |WARNING: All log messages|To en
 STREAM = "Streamed logs:"
 
 
+class _Task(threading.local):
+    """What kfp.local's thread is busy with; tasks that run side by side have a thread each."""
+
+    def __init__(self) -> None:
+        self.rest = ""
+        self.streaming = False
+        self.began = time.monotonic()
+
+
 class Progress(io.TextIOBase):
-    """A text stream for kfp.local to print to.
+    """A text stream for kfp.local's threads to print to.
 
     Attributes:
         reason: what a failed step said, without its prefix; empty while none has failed.
@@ -33,17 +43,17 @@ class Progress(io.TextIOBase):
         self.reused: list[str] = []
         self._log = log
         self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-        self._began: dict[str, float] = {}
-        self._rest = ""
-        self._streaming = False
+        self._task = _Task()
+        self._lock = threading.Lock()
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            self._show(COLOR.sub("", line))
+        *lines, self._task.rest = (self._task.rest + text).split("\n")
+        with self._lock:
+            for line in lines:
+                self._show(COLOR.sub("", line))
         return len(text)
 
     def _show(self, line: str) -> None:
@@ -51,22 +61,19 @@ class Progress(io.TextIOBase):
         self._log.flush()
         said = line.strip()
         if STREAM in line:
-            self._streaming = True
+            self._task.streaming = True
         elif match := REUSED.search(line):
             self.reused.append(match[1])
             self._console.print(Text(f"= {match[1]}: reused from an earlier run", "cyan"))
         elif match := BEGAN.search(line):
-            self._began[match[1]] = time.monotonic()
+            self._task.began = time.monotonic()
             self._console.print(Text(f"> {match[1]}", "bold"))
         elif match := ENDED.search(line):
-            self._streaming = False
-            ok = match[2] == "SUCCESS"
-            seconds = time.monotonic() - self._began.get(match[1], time.monotonic())
-            mark = "+" if ok else "x"
-            self._console.print(
-                Text(f"{mark} {match[1]}: {'done' if ok else 'failed'} in {seconds:.0f} s", "green" if ok else "red")
-            )
+            self._task.streaming = False
+            seconds = time.monotonic() - self._task.began
+            mark, end, style = ("+", "done", "green") if match[2] == "SUCCESS" else ("x", "failed", "red")
+            self._console.print(Text(f"{mark} {match[1]}: {end} in {seconds:.0f} s", style))
         elif said.startswith(REASON_PREFIX):
             self.reason = said.removeprefix(REASON_PREFIX)
-        elif self._streaming and said and not NOISE.match(said):
+        elif self._task.streaming and said and not NOISE.match(said):
             self._console.print(Text(f"    {said}", "dim"))

@@ -13,7 +13,7 @@ import kfp
 from kfp import local
 
 from components.common.errors import UserError
-from pipelines.progress import Progress
+from pipelines.progress import COLOR, Progress
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,6 @@ def run_locally(pipeline: Path, parameters: dict[str, Any], root: Path) -> Resul
         UserError: a step failed; the message is the step's own.
     """
     root.mkdir(parents=True, exist_ok=True)
-    component = kfp.components.load_component_from_file(str(pipeline))
     local.init(
         local.SubprocessRunner(use_venv=False),
         pipeline_root=str(root / "artifacts"),
@@ -46,10 +45,11 @@ def run_locally(pipeline: Path, parameters: dict[str, Any], root: Path) -> Resul
         warnings.filterwarnings("ignore", "You may be attemping to run a task that uses custom or non-Python base image")
         warnings.filterwarnings("ignore", ".*have no effect in the current local runner")
         try:
+            component = kfp.components.load_component_from_file(str(pipeline))
             with contextlib.redirect_stdout(progress), _info_logged_to(progress):
                 outputs = component(**parameters).outputs
         except (RuntimeError, TypeError, ValueError) as error:
-            raise UserError(f"{progress.reason or error} (whole log: {root / 'run.log'})") from error
+            raise UserError(f"{progress.reason or COLOR.sub('', str(error))} (whole log: {root / 'run.log'})") from error
     return Result(
         dataset=Path(outputs["dataset"].path),
         evaluation=Path(outputs["evaluation"].path),

@@ -18,10 +18,9 @@ def submit(pipeline: Path, parameters: dict[str, Any], endpoint: str, experiment
         UserError: nothing answers at `endpoint`, or it refuses.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "This client only works with Kubeflow", FutureWarning)
+        with warnings.catch_warnings(action="ignore"):
             client = kfp.Client(host=endpoint, existing_token=token, verify_ssl=True)
-        run = client.create_run_from_pipeline_package(str(pipeline), arguments=parameters, experiment_name=experiment)
+            run = client.create_run_from_pipeline_package(str(pipeline), arguments=parameters, experiment_name=experiment)
     except ApiException as error:
         raise UserError(
             f"{endpoint}: Kubeflow Pipelines refused the run: {error.status} {error.reason} {error.body or ''}"

@@ -20,9 +20,19 @@ class UserError(Exception):
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turns a `UserError` raised inside into one line on stderr and exit status 1."""
+    """Turns a `UserError` raised inside into one line on stderr and exit status 1.
+
+    So too an `OSError` that names a file: no permission, no space, a folder where a file belongs.
+    """
     try:
         yield
     except UserError as error:
-        sys.stderr.write(f"{REASON_PREFIX}{error}\n")
-        sys.exit(1)
+        reason = str(error)
+    except OSError as error:
+        if not error.filename:
+            raise
+        reason = f"{error.filename}: {error.strerror}"
+    else:
+        return
+    sys.stderr.write(f"{REASON_PREFIX}{reason}\n")
+    sys.exit(1)

@@ -1,4 +1,4 @@
-"""Records on disk: what `shard` writes and `train`, `export` and `evaluate` read.
+"""Records on disk: what `shard` writes and `train` and `evaluate` read.
 
 One photo is one `tf.train.Example`, with the field's usual feature names:
 
@@ -12,7 +12,7 @@ One photo is one `tf.train.Example`, with the field's usual feature names:
 A records folder holds shards `{split}-{i:05d}-of-{n:05d}.tfrecord`, beside each an index `….index.npy` (a row a record, in file
 order: `label` int32, `offset` int64 of the Example's bytes, `length` int32), and `records.json`:
 
-    schema, dataset (its id), classes, mean_train_box (relative), counts {split: [photos of class 0, ...]} and
+    schema, dataset (its id), seed (of the deal), classes, mean_train_box (relative), counts {split: [photos of class 0, ...]} and
     shard_counts {split: shards} of the whole dataset,
     shards {file name: {split, records, sha256}} of this folder
 
@@ -103,16 +103,32 @@ class Records:
     shards: dict[str, list[Path]]
 
     def index(self, split: str) -> NDArray[np.void]:
-        """Every record of a split: `label`, `offset`, `length` as in the shard's index, and `shard`, its position in `shards`."""
-        parts = []
+        """Every record of a split: `label`, `offset`, `length` as in the shard's index, and `shard`, its position in `shards`.
+
+        Raises:
+            UserError: a shard is shorter or longer than its index says.
+        """
+        parts = [np.zeros(0, [*INDEX_DTYPE.descr, ("shard", "<i4")])]
         for number, shard in enumerate(self.shards[split]):
             part = np.load(index_path(shard), allow_pickle=False)
-            joined = np.empty(len(part), [*INDEX_DTYPE.descr, ("shard", "<i4")])
+            end = int(part[-1]["offset"] + part[-1]["length"]) + TFRECORD_FOOTER_BYTES if len(part) else 0
+            if shard.stat().st_size != end:
+                raise UserError(f"{shard}: expected {end} bytes, found {shard.stat().st_size}; run shard again")
+            joined = np.empty(len(part), parts[0].dtype)
             for name in INDEX_DTYPE.names or ():
                 joined[name] = part[name]
             joined["shard"] = number
             parts.append(joined)
         return np.concatenate(parts)
+
+    def read(self, split: str, rows: NDArray[np.void]) -> list[bytes]:
+        """The serialized Examples of `rows` of `index(split)`, read by their offsets."""
+        examples = []
+        for row in rows:
+            with self.shards[split][row["shard"]].open("rb") as shard:
+                shard.seek(row["offset"])
+                examples.append(shard.read(row["length"]))
+        return examples
 
     def examples(self, split: str) -> Iterator[dict[str, Any]]:
         """Every record of a split once, in file order, as `parse` returns it, in NumPy.
@@ -141,8 +157,12 @@ def open_records(folders: Sequence[str | Path]) -> Records:
         raise UserError("expected at least one folder of records, received none")
     first = infos[0][1]
     for folder, info in infos:
-        if info["dataset"] != first["dataset"]:
-            raise UserError(f"{folder}: expected records of dataset {first['dataset']}, received those of {info['dataset']}")
+        for name in ("dataset", "seed", "shard_counts"):
+            if info[name] != first[name]:
+                raise UserError(
+                    f"{folder}: expected records of {name} {first[name]} as in {infos[0][0]}, received {info[name]}; "
+                    "take the folders of one run of shard"
+                )
     found = {name: folder / name for folder, info in infos for name in info["shards"]}
     shards: dict[str, list[Path]] = {}
     for split in SPLITS:

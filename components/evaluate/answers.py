@@ -75,11 +75,8 @@ def ask(servable: Servable, records: Records, split: str, batch: int) -> tuple[A
 
 def photos_at(records: Records, split: str, rows: Sequence[int]) -> Iterator[bytes]:
     """The JPEG bytes of single photos; `rows` count from 0 in the order of the records and may come in any order."""
-    index = records.index(split)
-    for row in rows:
-        with records.shards[split][index["shard"][row]].open("rb") as shard:
-            shard.seek(index["offset"][row])
-            yield parse(shard.read(index["length"][row]))["jpeg"].numpy()
+    for example in records.read(split, records.index(split)[list(rows)]):
+        yield parse(example)["jpeg"].numpy()
 
 
 def _batches(examples: Iterator[dict[str, Any]], batch: int) -> Iterator[list[dict[str, Any]]]:

@@ -6,7 +6,6 @@ that TF Serving answers once after loading, so that the first user does not wait
 
 import io
 import json
-import shutil
 from pathlib import Path
 
 import keras
@@ -15,6 +14,7 @@ from PIL import Image
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from components.common.errors import UserError
+from components.common.whole import whole_folder
 from components.export.signature import Servable
 
 WARM_UP_BATCHES = (1, 8)
@@ -36,17 +36,15 @@ def run(model: Path, output: Path, *, model_name: str = "marque") -> None:
         trained = keras.models.load_model(model / "model.keras", compile=False)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{model}: expected model.keras and config.json written by train: {error}") from error
+    if trained.output_shape["logits"][-1] != len(classes):
+        raise UserError(f"{model}: expected a model of {len(classes)} classes as in config.json, found another; train again")
     servable = Servable(trained, classes)
-    partial = output.with_name(output.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    tf.saved_model.save(servable, str(partial), signatures={"serving_default": servable.serve})
-    extra = partial / "assets.extra"
-    extra.mkdir()
-    (extra / "classes.json").write_text(json.dumps(classes, ensure_ascii=False), "utf-8")
-    _write_warm_up(extra / "tf_serving_warmup_requests", model_name, servable.image_px)
-    if output.exists():
-        shutil.rmtree(output)
-    partial.replace(output)
+    with whole_folder(output) as folder:
+        tf.saved_model.save(servable, str(folder), signatures={"serving_default": servable.serve})
+        extra = folder / "assets.extra"
+        extra.mkdir()
+        (extra / "classes.json").write_text(json.dumps(classes, ensure_ascii=False), "utf-8")
+        _write_warm_up(extra / "tf_serving_warmup_requests", model_name, servable.image_px)
 
 
 def _write_warm_up(path: Path, model_name: str, image_px: int) -> None:

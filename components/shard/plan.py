@@ -24,9 +24,9 @@ class Shard:
 
 
 def shard_counts(dataset: Dataset, shard_bytes: int) -> dict[str, int]:
-    """How many shards each split gets, so that none is much over `shard_bytes`; at least one."""
-    totals = dataset.annotations.groupby("split")["bytes"].sum()
-    return {split: max(1, math.ceil(int(totals.get(split, 0)) / shard_bytes)) for split in SPLITS}
+    """How many shards each split gets, so that none is much over `shard_bytes`; at least one, at most one a photo."""
+    sizes = {split: dataset.split(split)["bytes"] for split in SPLITS}
+    return {split: max(1, min(len(size), math.ceil(int(size.sum()) / shard_bytes))) for split, size in sizes.items()}
 
 
 def plan(dataset: Dataset, counts: dict[str, int], seed: int) -> list[Shard]:

@@ -15,6 +15,7 @@ from components.common.dataset import BOX_COLUMNS, SPLITS, Dataset, open_dataset
 from components.common.errors import UserError
 from components.common.progress import track
 from components.common.records import SCHEMA
+from components.common.whole import whole_folder
 from components.shard.plan import plan, shard_counts
 from components.shard.write import write_shard
 
@@ -36,28 +37,29 @@ def run(
         What `records.json` holds.
 
     Raises:
-        UserError: no dataset there, or a task number out of range.
+        UserError: no dataset there, or a number out of range.
     """
     if not 0 <= task < tasks:
         raise UserError(f"task: expected 0 to {tasks - 1} for {tasks} tasks, received {task}")
+    if seed < 0:
+        raise UserError(f"seed: expected 0 or more, received {seed}")
     if shard_bytes <= 0:
         raise UserError(f"shard_bytes: expected a positive number, received {shard_bytes}")
     opened = open_dataset(dataset)
     counts = shard_counts(opened, shard_bytes)
     mine = plan(opened, counts, seed)[task::tasks]
-    output.mkdir(parents=True, exist_ok=True)
-    info = {
+    info: dict[str, Any] = {
         "schema": SCHEMA,
         "dataset": opened.info["id"],
+        "seed": seed,
         "classes": opened.classes,
         "mean_train_box": [round(float(edge), 6) for edge in _mean_train_box(opened)],
         "counts": {split: _class_counts(opened, split) for split in SPLITS},
         "shard_counts": counts,
-        "shards": {shard.name: write_shard(opened, shard, output) for shard in track(mine, "shards")},
     }
-    partial = output / "records.json.partial"
-    partial.write_text(json.dumps(info, indent=1, ensure_ascii=False), "utf-8")
-    partial.replace(output / "records.json")
+    with whole_folder(output) as folder:
+        info["shards"] = {shard.name: write_shard(opened, shard, folder) for shard in track(mine, "shards")}
+        (folder / "records.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), "utf-8")
     return info
 
 

@@ -1,4 +1,4 @@
-"""Writes one shard and its index, each whole or not at all."""
+"""Writes one shard and its index."""
 
 import hashlib
 from pathlib import Path
@@ -25,20 +25,16 @@ def write_shard(dataset: Dataset, shard: Shard, folder: Path) -> dict[str, str |
     """
     rows = shard.rows
     path = folder / shard.name
-    partial = path.with_suffix(".tfrecord.partial")
     index = np.zeros(len(rows), INDEX_DTYPE)
     end = 0
     columns = zip(rows["file"], rows["label"], rows[BOX_COLUMNS].to_numpy(), rows["width"], rows["height"], strict=True)
-    with tf.io.TFRecordWriter(str(partial)) as writer:
+    with tf.io.TFRecordWriter(str(path)) as writer:
         for number, (jpeg, (file, label, box, width, height)) in enumerate(zip(dataset.photos(rows), columns, strict=True)):
             example = encode(jpeg, file, label, dataset.classes[label], box, width, height)
             writer.write(example)
             index[number] = (label, end + TFRECORD_HEADER_BYTES, len(example))
             end += TFRECORD_HEADER_BYTES + len(example) + TFRECORD_FOOTER_BYTES
-    with index_path(path).with_suffix(".partial").open("wb") as handle:
-        np.save(handle, index, allow_pickle=False)
-    index_path(path).with_suffix(".partial").replace(index_path(path))
-    with partial.open("rb") as handle:
+    np.save(index_path(path), index, allow_pickle=False)
+    with path.open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    partial.replace(path)
     return {"split": shard.split, "records": len(rows), "sha256": digest}

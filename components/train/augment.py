@@ -1,7 +1,7 @@
 """Flips, crops and light changes of colour on whole batches, in the graph; boxes move along.
 
-A crop keeps the photo's content in proportion (its sides shrink by independent factors) and is always chosen so that at least
-`KEPT_SIDE` of the box's width and of its height stays in view: a box is never lost.
+A crop shrinks each side by a factor of its own and is always chosen so that at least `KEPT_SIDE` of the box's width and of its
+height stays in view: a box is never lost.
 """
 
 import tensorflow as tf
@@ -17,7 +17,7 @@ def augment(photos: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor, crop: float, c
         boxes: float32 `(n, 4)`, relative.
         seed: int64 `(2,)`; the same seed gives the same result.
         crop: the largest share of a side that a crop takes away, 0-1.
-        color: strength of the changes of brightness, contrast, saturation and white balance, 0-1.
+        color: strength of the changes of brightness, contrast, saturation and white balance, 0-0.5.
 
     Returns:
         uint8 photos and float32 boxes of the same shapes.

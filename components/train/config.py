@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 from components.common.errors import UserError
-from components.train.models import parse_name
+from components.train.backbones import parse_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +63,7 @@ class TrainConfig:
         self._check("dropout", 0, 0.95)
         self._check("crop", 0, 0.9)
         self._check("color", 0, 0.5)
+        self._check("seed", 0, 2**32 - 1)
 
     def _check(self, name: str, low: float, high: float) -> None:
         value = getattr(self, name)

@@ -4,7 +4,9 @@ import math
 from pathlib import Path
 
 import keras
+import numpy as np
 
+from components.common.errors import UserError
 from components.common.records import Records
 from components.train.config import TrainConfig
 from components.train.history import History
@@ -14,7 +16,11 @@ from components.train.reader import training_batches, validation_batches
 
 
 def fit(model: keras.Model, records: Records, config: TrainConfig, output: Path) -> None:
-    """Trains `model` and leaves it as it was at its epoch of lowest validation loss; writes `history.csv` into `output`."""
+    """Trains `model` and leaves it as it was at its epoch of lowest validation loss; writes `history.csv` into `output`.
+
+    Raises:
+        UserError: the loss became NaN or infinite.
+    """
     steps = max(1, math.ceil(sum(records.counts["train"]) / config.batch))
     if config.batchnorm == "frozen":
         _freeze_batchnorm(model.get_layer("backbone"))
@@ -25,7 +31,7 @@ def fit(model: keras.Model, records: Records, config: TrainConfig, output: Path)
         jit_compile=False,
     )
     best = output / "best.weights.h5"
-    model.fit(
+    fitted = model.fit(
         training_batches(
             records, batch=config.batch, image_px=config.image_px, seed=config.seed, crop=config.crop, color=config.color
         ),
@@ -40,7 +46,13 @@ def fit(model: keras.Model, records: Records, config: TrainConfig, output: Path)
         shuffle=False,
         verbose=0,
     )
+    if not np.isfinite(fitted.history["loss"][-1]):
+        raise UserError(
+            f"learning_rate: training diverged in epoch {len(fitted.epoch)} (the loss is no number any more) "
+            f"at a peak of {config.learning_rate:g}; set a lower one"
+        )
     model.load_weights(best)
+    best.unlink()
 
 
 def _schedule(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

@@ -5,7 +5,6 @@ Output: `{"logits": (n, classes), "box": (n, 4)}`; the box is x1, y1, x2, y2 rel
 Only `keras` and `keras.ops`, so it runs on any Keras backend.
 """
 
-import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from components.common.errors import UserError
+from components.train.backbones import parse_name
 
-BACKBONES = {
-    **{f"EfficientNetB{i}": keras.applications.efficientnet for i in range(8)},
-    "MobileNetV2": keras.applications.mobilenet_v2,
-    "ResNet50": keras.applications.resnet50,
-}
 BOX_CHANNELS = 64
 BOX_UNITS = 128
 
@@ -38,7 +33,7 @@ def build(
     """Builds the network.
 
     Args:
-        backbone: a name in `BACKBONES`; MobileNetV2 takes its width as a suffix, `MobileNetV2-0.35`.
+        backbone: a name in `backbones.NAMES`; MobileNetV2 takes its width as a suffix, `MobileNetV2-0.35`.
         classes: how many classes.
         image_px: the side of the square input, pixels.
         weights: `imagenet` (downloaded by Keras), `none`, or a local `.weights.h5` file of the backbone without its top.
@@ -84,28 +79,26 @@ def _backbone(name: str, image_px: int, weights: str, batchnorm_momentum: float)
                 name="backbone",
                 **options,
             )
-    except (ValueError, OSError, UserWarning) as error:
-        raise UserError(f"weights {weights!r} do not fit backbone {name} without its top: {str(error)[:300]}") from error
+    except Exception as error:
+        if "URL fetch failure" in str(error):
+            raise UserError(f"weights imagenet: cannot be downloaded ({error}); check the network, or give a file") from error
+        if not isinstance(error, ValueError | OSError | UserWarning):
+            raise
+        raise UserError(
+            f"weights {weights!r} do not fit backbone {name}: expected its own weights without the top, as Keras saves them; "
+            f"Keras says: {str(error)[:200]}"
+        ) from error
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = batchnorm_momentum
     return model
 
 
-def parse_name(name: str) -> tuple[str, float]:
-    """`MobileNetV2-0.35` -> (`MobileNetV2`, 0.35); names without a suffix have width 1.
-
-    Raises:
-        UserError: an unknown backbone.
-    """
-    match = re.fullmatch(r"(MobileNetV2)-(0\.35|0\.5|0\.75|1\.0|1\.3|1\.4)|(\w+)", name)
-    if not match or (match[1] or match[3]) not in BACKBONES:
-        raise UserError(f"backbone: expected one of {', '.join(BACKBONES)} (or MobileNetV2-0.35 … -1.4), received {name!r}")
-    return (match[1], float(match[2])) if match[1] else (match[3], 1.0)
-
-
 def _preprocess(name: str, photo: keras.KerasTensor) -> keras.KerasTensor:
-    return BACKBONES[parse_name(name)[0]].preprocess_input(photo)
+    kind, _ = parse_name(name)
+    if kind.startswith("EfficientNet"):
+        return keras.applications.efficientnet.preprocess_input(photo)
+    return {"MobileNetV2": keras.applications.mobilenet_v2, "ResNet50": keras.applications.resnet50}[kind].preprocess_input(photo)
 
 
 def _center_size_logits(box: np.ndarray) -> list[float]:

@@ -4,15 +4,13 @@ Photos are uint8 `(batch, image_px, image_px, 3)`, labels int32 `(batch,)`, boxe
 the seed; step k's batch does not depend on where reading began.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import tensorflow as tf
 
 from components.common import pixels
 from components.common.records import Records, parse
 from components.train.augment import augment
-from components.train.sampling import BalancedSampler, Indices
+from components.train.sampling import BalancedSampler
 
 
 def training_batches(
@@ -21,10 +19,9 @@ def training_batches(
     """Endless balanced, augmented batches, from step `first_step` on."""
     index = records.index("train")
     sampler = BalancedSampler(index["label"], seed)
-    read = _random_reader(records, index)
 
     def examples_of_step(step: np.int64) -> np.ndarray:
-        return read(sampler.draws(int(step) * batch, batch))
+        return np.array(records.read("train", index[sampler.draws(int(step) * batch, batch)]), object)
 
     def finish(step: tf.Tensor, photos: tf.Tensor, labels: tf.Tensor, boxes: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         photos, boxes = augment(photos, boxes, tf.stack([tf.constant(seed, tf.int64), step]), crop, color)
@@ -54,16 +51,3 @@ def validation_batches(records: Records, split: str, *, batch: int, image_px: in
 def _load(example: tf.Tensor, image_px: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     fields = parse(example)
     return pixels.load(fields["jpeg"], image_px), fields["label"], fields["box"]
-
-
-def _random_reader(records: Records, index: np.ndarray) -> Callable[[Indices], np.ndarray]:
-    shards = [np.memmap(path, np.uint8, "r") for path in records.shards["train"]]
-
-    def read(numbers: Indices) -> np.ndarray:
-        rows = index[numbers]
-        return np.array(
-            [shards[shard][offset : offset + length].tobytes() for shard, offset, length in rows[["shard", "offset", "length"]]],
-            object,
-        )
-
-    return read

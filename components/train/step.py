@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import keras
 from components.common.errors import UserError
 from components.common.records import open_records
 from components.common.storage import fetch
+from components.common.whole import whole_folder
 from components.train.config import TrainConfig
 from components.train.fit import fit
 from components.train.models import build
@@ -32,23 +34,21 @@ def run(records: Sequence[Path], output: Path, config: TrainConfig) -> None:
     for split in ("train", "validation"):
         if not sum(opened.counts[split]):
             raise UserError(f"{records[0]}: expected photos in the {split} split, found none; ingest with more photos a class")
-    output.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.seed)
-    weights = config.weights
-    if weights not in ("imagenet", "none"):
-        weights = str(fetch(weights, output, max_bytes=MAX_WEIGHTS_BYTES))
-    model = build(
-        config.backbone,
-        len(opened.classes),
-        config.image_px,
-        weights=weights,
-        dropout=config.dropout,
-        mean_box=opened.mean_train_box,
-    )
-    fit(model, opened, config, output)
-    partial = output / "partial.keras"
-    model.save(partial, include_optimizer=False)
-    partial.replace(output / "model.keras")
-    (output / "config.json").write_text(
-        json.dumps({**dataclasses.asdict(config), "classes": opened.classes}, indent=1, ensure_ascii=False), "utf-8"
-    )
+    with tempfile.TemporaryDirectory() as scratch:
+        weights = config.weights
+        if weights not in ("imagenet", "none"):
+            weights = str(fetch(weights, Path(scratch), max_bytes=MAX_WEIGHTS_BYTES))
+        model = build(
+            config.backbone,
+            len(opened.classes),
+            config.image_px,
+            weights=weights,
+            dropout=config.dropout,
+            mean_box=opened.mean_train_box,
+        )
+    settings = {**dataclasses.asdict(config), "classes": opened.classes}
+    with whole_folder(output) as folder:
+        fit(model, opened, config, folder)
+        model.save(folder / "model.keras", include_optimizer=False)
+        (folder / "config.json").write_text(json.dumps(settings, indent=1, ensure_ascii=False), "utf-8")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from components.common.errors import UserError
 from components.train.config import TrainConfig
 from pipelines.compile import compile_training
-from pipelines.parameters import parse_settings, read_types, source_parameters
+from pipelines.parameters import collect, parse_settings, read_types, source_parameters
 from pipelines.presets import PRESETS, preset
 
 TYPES = {"epochs": "NUMBER_INTEGER", "crop": "NUMBER_DOUBLE", "weights": "STRING"}
@@ -24,7 +24,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@given(st.integers(), st.floats(allow_nan=False), st.text(st.characters(exclude_categories=["Cs"])))
+@given(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(st.characters(exclude_categories=["Cs"])))
 def test_settings_keep_their_values(epochs: int, crop: float, weights: str) -> None:
     parsed = parse_settings([f"epochs={epochs}", f"crop={crop!r}", f"weights={weights}"], TYPES)
     assert parsed == {"epochs": epochs, "crop": crop, "weights": weights}
@@ -35,7 +35,8 @@ def test_settings_keep_their_values(epochs: int, crop: float, weights: str) -> N
     [
         ("epochs", "--set: expected name=value, received 'epochs'"),
         ("epoch=3", "--set: expected one of crop, epochs, weights, received 'epoch'"),
-        ("epochs=three", "--set epochs: expected int, received 'three'"),
+        ("epochs=three", "--set epochs: expected a whole number, received 'three'"),
+        ("crop=nan", "--set crop: expected a number, received 'nan'"),
     ],
 )
 def test_wrong_settings_are_named(setting: str, message: str) -> None:
@@ -70,6 +71,29 @@ def test_presets_are_valid(name: str, pipeline: Path) -> None:
     assert settings.keys() <= read_types(pipeline).keys()
     names = {field.name for field in dataclasses.fields(TrainConfig)}
     TrainConfig(**{key: value for key, value in settings.items() if key in names})
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("backbone=VGG16", "backbone: expected one of"),
+        ("epochs=0", "epochs: expected 1 to"),
+        ("min_top1=7", "min_top1: expected 0 to 1, received 7"),
+    ],
+)
+def test_what_a_step_would_refuse_is_refused_before_the_run(setting: str, message: str, pipeline: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        collect("toy://", "models", "toy", [setting], read_types(pipeline))
+
+
+def test_settings_go_over_the_preset(pipeline: Path) -> None:
+    assert collect("toy://", "models", "toy", ["epochs=3"], read_types(pipeline))["epochs"] == 3
+
+
+def test_links_that_lead_nowhere_are_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "broken").symlink_to(tmp_path / "nothing")
+    (tmp_path / "itself").symlink_to(tmp_path / "itself")
+    assert source_parameters(str(tmp_path))["source_version"]
 
 
 def test_an_unknown_preset_is_refused() -> None:

@@ -98,11 +98,15 @@ def test_the_run_command_ends_in_one_line_and_a_non_zero_exit(pipeline: Path, tm
     [
         (["run", "--source=x", "--pipeline=nothing.yaml"], "nothing.yaml: no such file"),
         (["run", "--source=x", "--preset=b9"], "preset: expected one of"),
-        (["submit", "--source=x", "--endpoint=http://localhost:9", "--repository=gs://b/m"], "could not reach one"),
+        (["run", "--source="], "source: expected a folder"),
+        (["run", "--source=toy://", "--root=/dev/null/x"], "/dev/null"),
+        (["compile", "--output=/dev/null/x.yaml"], "/dev/null"),
+        (["submit", "--source=gs://b/s", "--endpoint=http://localhost:9", "--repository=gs://b/m"], "could not reach one"),
+        (["submit", "--source=cars", "--endpoint=http://localhost:9", "--repository=gs://b/m"], "that the cluster can reach"),
     ],
 )
 def test_wrong_use_is_answered_in_one_line(pipeline: Path, arguments: list[str], message: str) -> None:
-    if not any(argument.startswith("--pipeline") for argument in arguments):
+    if arguments[0] != "compile" and not any(argument.startswith("--pipeline") for argument in arguments):
         arguments = [*arguments, f"--pipeline={pipeline}"]
     result = command(*arguments)
     assert result.returncode == 1

@@ -80,12 +80,16 @@ def test_mean_train_box_is_the_mean_of_the_relative_boxes(toy_dataset: Path, toy
 
 
 def test_an_earlier_attempt_is_replaced(toy_dataset: Path, tmp_path: Path) -> None:
-    run(toy_dataset, tmp_path, shard_bytes=SHARD_BYTES)
-    before = contents([tmp_path])
-    victim = next(tmp_path.glob("train-*.tfrecord"))
-    victim.write_bytes(b"cut off")
-    run(toy_dataset, tmp_path, shard_bytes=SHARD_BYTES)
-    assert contents([tmp_path]) == before
+    run(toy_dataset, tmp_path / "fresh", shard_bytes=SHARD_BYTES)
+    run(toy_dataset, tmp_path / "again", shard_bytes=SHARD_BYTES // 2)
+    run(toy_dataset, tmp_path / "again", shard_bytes=SHARD_BYTES)
+    assert contents([tmp_path / "again"]) == contents([tmp_path / "fresh"])
+
+
+def test_there_are_never_more_shards_than_photos(toy_dataset: Path, tmp_path: Path) -> None:
+    info = run(toy_dataset, tmp_path, shard_bytes=1)
+    assert info["shard_counts"] == {split: sum(info["counts"][split]) for split in SPLITS}
+    assert open_records([tmp_path]).index("train").size == sum(info["counts"]["train"])
 
 
 @pytest.mark.parametrize(
@@ -93,6 +97,7 @@ def test_an_earlier_attempt_is_replaced(toy_dataset: Path, tmp_path: Path) -> No
     [
         ({"task": 2, "tasks": 2}, "task: expected 0 to 1 for 2 tasks, received 2"),
         ({"shard_bytes": 0}, "shard_bytes: expected a positive number, received 0"),
+        ({"seed": -1}, "seed: expected 0 or more, received -1"),
     ],
 )
 def test_wrong_numbers_are_refused(toy_dataset: Path, tmp_path: Path, options: dict[str, int], message: str) -> None:
@@ -113,14 +118,17 @@ def test_missing_shards_are_named(toy_records: list[Path]) -> None:
 def test_records_of_two_datasets_are_not_mixed(toy_records: list[Path], tmp_path: Path) -> None:
     info = json.loads((toy_records[1] / "records.json").read_text())
     (tmp_path / "records.json").write_text(json.dumps({**info, "dataset": "another"}))
-    with pytest.raises(UserError, match="expected records of dataset .*, received those of another"):
+    with pytest.raises(UserError, match="expected records of dataset .*, received another"):
         open_records([toy_records[0], tmp_path])
 
 
 def test_a_cut_off_shard_is_named_with_the_record(toy_dataset: Path, tmp_path: Path) -> None:
     run(toy_dataset, tmp_path, shard_bytes=10**9)
     shard = tmp_path / "train-00000-of-00001.tfrecord"
+    records = open_records([tmp_path])
+    last = records.index("train").size - 1
     shard.write_bytes(shard.read_bytes()[:-100])
-    last = open_records([tmp_path]).index("train").size - 1
     with pytest.raises(UserError, match=rf"{shard.name}: record {last} is damaged or cut off"):
-        list(open_records([tmp_path]).examples("train"))
+        list(records.examples("train"))
+    with pytest.raises(UserError, match=rf"{shard.name}: expected \d+ bytes, found \d+; run shard again"):
+        records.index("train")

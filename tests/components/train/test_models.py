@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from components.common.errors import UserError
-from components.train.models import build, parse_name
+from components.train.backbones import parse_name
+from components.train.models import build
 
 WEIGHTS = Path(__file__).resolve().parents[3] / ".." / "shared" / "weights" / "mobilenet_v2_0.35_224_no_top.weights.h5"
 
@@ -63,6 +64,13 @@ def test_weights_of_another_backbone_are_refused_in_one_line(tmp_path: Path) -> 
         with pytest.raises(UserError, match=f"do not fit backbone {backbone}") as caught:
             build(backbone, 2, 32, weights=str(path))
         assert "\n" not in str(caught.value)
+
+
+def test_imagenet_weights_that_cannot_be_downloaded_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://localhost:9")
+    with pytest.raises(UserError, match="weights imagenet: cannot be downloaded"):
+        build("MobileNetV2-0.5", 2, 96, weights="imagenet")
 
 
 def test_a_file_that_is_no_weights_is_refused(tmp_path: Path) -> None:

@@ -89,6 +89,12 @@ def test_missing_weights_are_refused(toy_records: list[Path], tmp_path: Path) ->
         run(toy_records, tmp_path, dataclasses.replace(TINY, weights="nowhere.weights.h5"))
 
 
+def test_a_run_that_diverges_is_told_and_leaves_nothing(toy_records: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="learning_rate: training diverged in epoch"):
+        run(toy_records, tmp_path / "model", dataclasses.replace(TINY, learning_rate=10.0, weight_decay=1.0, epochs=20))
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -99,6 +105,7 @@ def test_missing_weights_are_refused(toy_records: list[Path], tmp_path: Path) ->
         ({"epochs": 0}, "epochs: expected 1 to inf, received 0"),
         ({"learning_rate": float("nan")}, "learning_rate: expected"),
         ({"crop": 1.0}, "crop: expected 0 to 0.9, received 1.0"),
+        ({"seed": -1}, "seed: expected 0 to"),
     ],
 )
 def test_wrong_settings_are_refused(setting: dict[str, object], message: str) -> None:

@@ -1,0 +1,41 @@
+"""Outputs are there whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from components.common.whole import whole_file, whole_folder
+
+
+def test_a_folder_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "stale").write_text("")
+    with whole_folder(target) as folder:
+        (folder / "new").write_text("")
+        assert (target / "stale").exists()
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_when_the_body_fails_all_is_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with whole_folder(target) as folder:
+        (folder / "first").write_text("")
+    with pytest.raises(KeyError), whole_folder(target) as folder:
+        (folder / "second").write_text("")
+        raise KeyError
+    assert [path.name for path in target.iterdir()] == ["first"]
+    with pytest.raises(KeyError), whole_file(tmp_path / "file") as path:
+        path.write_text("half")
+        raise KeyError
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_file_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    with whole_file(tmp_path / "file") as path:
+        path.write_text("new")
+        assert (tmp_path / "file").read_text() == "old"
+    assert (tmp_path / "file").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
