@@ -60,6 +60,9 @@ def _target(archive: Path, folder: Path, name: str) -> Path:
 
 
 def _tar_members(archive: Path) -> Iterator[Member]:
+    # Opening it would say so in a line for each kind of compression.
+    if not tarfile.is_tarfile(archive):
+        raise UserError(f"{archive}: expected a sound tar or zip archive, received another kind of file")
     with tarfile.open(archive, "r:*") as tar:
         for member in tar:
             if member.isdir():

@@ -10,6 +10,7 @@ alphabetical order of the labels. UTF-8, with or without a byte-order mark; furt
 
 import csv
 import math
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ def read_folder(folder: Path) -> Listing:
     """Lists the photos that `folder/annotations.csv` names. A row without a label gets a class that does not exist.
 
     Raises:
-        UserError: a column is missing, or a value is none; the message names the line.
+        UserError: a column is missing, a value is none, or a label holds a control character; the message names the line.
     """
     rows = list(_rows(folder / ANNOTATIONS))
     classes = sorted({row.label for row in rows if row.label})
@@ -71,8 +72,11 @@ def _row(fields: dict[str, str], folder: Path) -> _Row:
     split = fields["split"].strip() if "split" in fields else None
     if split is not None and split not in SPLITS:
         raise UserError(f"expected {', '.join(SPLITS)} as split, received {split!r}")
+    label = fields["label"].strip()
+    if any(unicodedata.category(character) == "Cc" for character in label):
+        raise UserError(f"expected a label without line breaks and other control characters, received {label!r}")
     x1, y1, x2, y2 = (_pixels(name, fields[name]) for name in BOX_COLUMNS)
-    return _Row(fields["file"], safe_path(folder, fields["file"]), fields["label"].strip(), (x1, y1, x2, y2), split)
+    return _Row(fields["file"], safe_path(folder, fields["file"]), label, (x1, y1, x2, y2), split)
 
 
 def _pixels(name: str, text: str) -> float:

@@ -2,31 +2,37 @@
 
     PATH              a folder in the Stanford layout or with annotations.csv, or an archive (.tgz, .tar.gz, .tar, .zip) of either
     gs://BUCKET/...   such a folder (everything under the prefix) or such an archive
-    https://...       such an archive
+    http(s)://...     such an archive
     toy://?...        drawn cars, see `toy/write.py`
 
 Whatever is fetched, unpacked or drawn goes into a scratch folder, which must last as long as the listing is used.
 """
 
+import urllib.parse
 from pathlib import Path
 
 from components.common import storage
 from components.common.errors import UserError
 from components.ingest.archive import SUFFIXES, unpack
-from components.ingest.folder import is_folder, read_folder
+from components.ingest.folder import ANNOTATIONS, is_folder, read_folder
 from components.ingest.listing import Listing
 from components.ingest.stanford import is_stanford, read_stanford
 from components.ingest.toy.write import parse_query, write_toy
 
+KINDS = "a path, gs://, http(s):// or toy://"
+SCHEMES = ("gs", "http", "https", "toy")
 LAYOUTS = "cars_train, cars_test and car_devkit (folders or archives: Stanford's layout), or annotations.csv beside photos"
+MIN_CLASSES = 2
 
 
 def open_source(uri: str, scratch: Path, *, max_bytes: int, sha256: str = "") -> Listing:
     """Fetches, unpacks and lists a source. `max_bytes` bounds a download and each unpacked archive; `sha256` is an archive's.
 
     Raises:
-        UserError: nothing there, no known layout, a damaged, dangerous or too large archive, or another SHA-256.
+        UserError: no such kind of source, nothing there, no known layout, a damaged, dangerous or too large archive, another
+            SHA-256, no photos, or a single class.
     """
+    _check_address(uri)
     if sha256 and not _is_archive(uri):
         raise UserError(f"{uri}: sha256 expects a single archive ({', '.join(SUFFIXES)}), received another kind of source")
     if uri.startswith("toy:"):
@@ -38,7 +44,35 @@ def open_source(uri: str, scratch: Path, *, max_bytes: int, sha256: str = "") ->
         folder = storage.fetch_tree(uri, scratch / "tree", max_bytes=max_bytes)
     else:
         folder = _local_folder(uri)
-    return _read(uri, _descend(folder), scratch / "parts", max_bytes)
+    listing = _read(uri, _descend(folder), scratch / "parts", max_bytes)
+    if not listing.photos:
+        raise UserError(f"{storage.without_secrets(uri)}: expected labelled photos, but the source lists no photos")
+    if len(listing.classes) < MIN_CLASSES:
+        raise UserError(f"{storage.without_secrets(uri)}: expected at least {MIN_CLASSES} classes, received {listing.classes}")
+    return listing
+
+
+def _check_address(uri: str) -> None:
+    if not uri:
+        raise UserError(f"source: expected {KINDS}, received nothing")
+    scheme, separator, _ = uri.partition("://")
+    if separator and scheme not in SCHEMES:
+        raise UserError(f"source: expected {KINDS}, received {uri!r}")
+    if uri.startswith(("http://", "https://")):
+        _check_names_a_file(uri)
+    if Path(uri).name == ANNOTATIONS and Path(uri).is_file():
+        raise UserError(f"{uri}: expected a folder or an archive, received a file of the folder; give {Path(uri).parent} instead")
+
+
+def _check_names_a_file(address: str) -> None:
+    expected = "source: expected the address of an archive, as https://host/cars.tgz"
+    try:
+        shown = storage.without_secrets(address)
+    except ValueError as error:
+        raise UserError(f"{expected}: {error}") from None
+    parts = urllib.parse.urlsplit(shown)
+    if not parts.netloc or not parts.path.rpartition("/")[2]:
+        raise UserError(f"{expected}, received {shown!r}")
 
 
 def _is_archive(uri: str) -> bool:
@@ -46,8 +80,6 @@ def _is_archive(uri: str) -> bool:
 
 
 def _local_folder(uri: str) -> Path:
-    if "://" in uri:
-        raise UserError(f"{uri}: expected a path, gs://, https:// or toy://, received {uri.partition('://')[0]}://")
     folder = Path(uri)
     if not folder.is_dir():
         raise UserError(f"{uri}: no such folder or archive")

@@ -44,21 +44,20 @@ def run(
     """Ingests `source` (see `source.py` for its kinds) into the folder `output`; returns dataset.json's content.
 
     Args:
-        seed: of the validation split.
+        seed: of the validation split, 0 or more.
         validation_share: of the train photos, 0 to below 1.
-        max_rejected_share: of the listed photos; the run fails when more are set aside.
+        max_rejected_share: of the listed photos, 0 to 1; the run fails when more are set aside.
         sha256: of a source that is a single archive; checked when given.
         max_source_bytes: bounds the download and each archive's unpacked size.
 
     Raises:
-        UserError: the source is missing, damaged, dangerous or of no known layout; too much was set aside; a class has no train
-            photo; there is no test photo; `output` holds something else.
+        UserError: a setting is out of its range; the source is missing, damaged, dangerous or of no known layout; too much was
+            set aside; a class has no train photo; there is no test photo; `output` holds something else.
     """
-    if not 0 <= validation_share < 1:
-        raise UserError(f"expected a validation_share of at least 0 and below 1, received {validation_share}")
-    shown = without_secrets(source)
+    _check_settings(seed, validation_share, max_rejected_share, max_source_bytes)
     with replacing(output) as folder, tempfile.TemporaryDirectory(prefix="marque-ingest-") as scratch:
         listing = open_source(source, Path(scratch), max_bytes=max_source_bytes, sha256=sha256)
+        shown = without_secrets(source)
         kept, rejected = _check(listing, Path(scratch))
         failure = _too_many(rejected, len(listing.photos), max_rejected_share)
         if failure:
@@ -71,6 +70,17 @@ def run(
         raise UserError(f"{shown}: {failure}; see {output / 'rejected.csv'}")
     _report(info)
     return info
+
+
+def _check_settings(seed: int, validation_share: float, max_rejected_share: float, max_source_bytes: int) -> None:
+    if seed < 0:
+        raise UserError(f"expected a seed of 0 or more, received {seed}")
+    if not 0 <= validation_share < 1:
+        raise UserError(f"expected a validation_share of at least 0 and below 1, received {validation_share}")
+    if not 0 <= max_rejected_share <= 1:
+        raise UserError(f"expected a max_rejected_share from 0 to 1, received {max_rejected_share}")
+    if max_source_bytes <= 0:
+        raise UserError(f"expected max_source_bytes above 0, received {max_source_bytes}")
 
 
 def _check(listing: Listing, scratch: Path) -> tuple[list[CheckedPhoto], list[RejectedPhoto]]:
@@ -112,7 +122,9 @@ def _require_photos(shown: str, photos: Sequence[SplitPhoto], classes: list[str]
     if without := [name for label, name in enumerate(classes) if label not in trained]:
         raise UserError(f"{shown}: expected train photos of every class, {without[0]!r} has none ({len(without)} such)")
     if not any(item.split == "test" for item in photos):
-        raise UserError(f"{shown}: expected test photos, found none")
+        carved = all(item.photo.listed.split is None for item in photos)
+        remedy = "give more photos" if carved else "mark some rows test, or leave `split` out to have some carved"
+        raise UserError(f"{shown}: expected test photos, found none; {remedy}")
 
 
 def _report(info: dict[str, Any]) -> None:

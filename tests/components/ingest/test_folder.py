@@ -60,6 +60,8 @@ def test_without_a_split_column(tmp_path: Path) -> None:
         ("file,label,x1,y1,x2,y2\n../a.jpg,A,0,0,1,1\n", "line 2: expected a name inside its folder, received '../a.jpg'"),
         ("file,label,x1,y1,x2,y2\n/a.jpg,A,0,0,1,1\n", "line 2: expected a name inside its folder"),
         ('file,label,x1,y1,x2,y2\n"a.jpg,A,0,0,1,1\n', "expected CSV in UTF-8"),
+        ('file,label,x1,y1,x2,y2\na.jpg,A,0,0,1,1\nb.jpg,"A\nB",0,0,1,1\n', r"line 4: expected a label .* received 'A\\nB'"),
+        ("file,label,x1,y1,x2,y2\na.jpg,A\x07B,0,0,1,1\n", r"line 2: expected a label .* received 'A\\x07B'"),
         (b"file,label,x1,y1,x2,y2\n\xff.jpg,A,0,0,1,1\n", "expected CSV in UTF-8"),
     ],
 )

@@ -228,8 +228,34 @@ def test_a_class_without_train_photos(catalogue: Catalogue, tmp_path: Path) -> N
 
 def test_no_test_photo(catalogue: Catalogue, tmp_path: Path) -> None:
     rows = [[*row[:6], "train"] for row in _rows()]
-    with pytest.raises(UserError, match="expected test photos, found none"):
+    with pytest.raises(UserError, match="expected test photos, found none; mark some rows test, or leave `split` out"):
         run(str(catalogue(rows)), tmp_path / "dataset")
+
+
+def test_too_few_photos_to_carve_test_photos(catalogue: Catalogue, tmp_path: Path) -> None:
+    folder = catalogue([row[:6] for row in _rows(2, 1)], split=False)
+    with pytest.raises(UserError, match="expected test photos, found none; give more photos"):
+        run(str(folder), tmp_path / "dataset")
+
+
+def test_a_catalogue_without_photos_and_one_of_a_single_class(catalogue: Catalogue, tmp_path: Path) -> None:
+    folder = catalogue([])
+    with pytest.raises(UserError, match="catalogue: expected labelled photos, but the source lists no photos"):
+        run(str(folder), tmp_path / "dataset")
+    with (folder / "annotations.csv").open("a") as handle:
+        handle.write("a.jpg,Only,0,0,5,5,train\n")
+    with pytest.raises(UserError, match=r"expected at least 2 classes, received \['Only'\]"):
+        run(str(folder), tmp_path / "dataset")
+
+
+def test_a_file_that_is_no_archive(catalogue: Catalogue, tmp_path: Path) -> None:
+    folder = catalogue(_rows())
+    with pytest.raises(UserError, match=f"expected a folder or an archive, .*; give {folder} instead"):
+        run(str(folder / "annotations.csv"), tmp_path / "dataset")
+    for name in ("cars.csv", "cars.txt", "cars.tgz"):
+        (tmp_path / name).write_text("no archive\n" * 100)
+        with pytest.raises(UserError, match=f"{name}: expected a sound tar or zip archive, received another kind of file$"):
+            run(str(tmp_path / name), tmp_path / "dataset")
 
 
 def test_an_empty_folder_and_an_unknown_layout(tmp_path: Path) -> None:
@@ -247,11 +273,23 @@ def test_an_empty_folder_and_an_unknown_layout(tmp_path: Path) -> None:
     [
         ("nowhere", {}, "no such folder or archive"),
         ("nowhere.tgz", {}, "no such file"),
-        ("s3://bucket/cars", {}, "expected a path, gs://, https:// or toy://, received s3://"),
+        ("", {}, r"source: expected a path, .*, received nothing"),
+        ("s3://bucket/cars", {}, r"expected a path, gs://, http\(s\):// or toy://, received 's3://bucket/cars'"),
+        ("ftp://x/y.tgz", {}, r"expected a path, gs://, http\(s\):// or toy://, received 'ftp://x/y.tgz'"),
         ("toy://?classes=1", {}, "expected classes from 2"),
         ("toy://", {"sha256": "0" * 64}, "expects a single archive"),
         ("toy://", {"validation_share": 1.0}, "expected a validation_share"),
-        ("https://", {}, "received"),
+        ("toy://", {"validation_share": float("nan")}, "expected a validation_share"),
+        ("toy://", {"max_rejected_share": float("nan")}, "expected a max_rejected_share from 0 to 1, received nan"),
+        ("toy://", {"max_rejected_share": 1.01}, "expected a max_rejected_share"),
+        ("toy://", {"max_rejected_share": -0.01}, "expected a max_rejected_share"),
+        ("toy://", {"seed": -1}, "expected a seed of 0 or more, received -1"),
+        ("toy://", {"max_source_bytes": 0}, "expected max_source_bytes above 0, received 0"),
+        ("https://", {}, "expected the address of an archive"),
+        ("https://host", {}, "expected the address of an archive"),
+        ("https://me:secret@host/?token=secret", {}, "expected the address of an archive, .*, received 'https://host/'$"),
+        ("https:///cars.tgz", {}, "expected the address of an archive"),
+        ("https://[host/cars.tgz", {}, "expected the address of an archive"),
     ],
 )
 def test_wrong_sources_and_settings(source: str, settings: dict, message: str, tmp_path: Path) -> None:
