@@ -36,7 +36,7 @@ def run(model: Path, output: Path, *, model_name: str = "marque") -> None:
         trained = keras.models.load_model(model / "model.keras", compile=False)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{model}: expected model.keras and config.json written by train: {error}") from error
-    if trained.output_shape["logits"][-1] != len(classes):
+    if trained.get_layer("logits").units != len(classes):
         raise UserError(f"{model}: expected a model of {len(classes)} classes as in config.json, found another; train again")
     servable = Servable(trained, classes)
     with whole_folder(output) as folder:

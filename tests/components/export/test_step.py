@@ -100,6 +100,13 @@ def test_what_was_there_is_replaced(toy_model: Path, tmp_path: Path) -> None:
     assert not (output / "stale").exists()
 
 
+def test_a_model_of_other_classes_is_refused(toy_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.keras").write_bytes((toy_model / "model.keras").read_bytes())
+    (tmp_path / "config.json").write_text('{"classes": ["a", "b"]}')
+    with pytest.raises(UserError, match="expected a model of 2 classes"):
+        run(tmp_path, tmp_path / "out")
+
+
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"expected model\.keras and config\.json written by train"):
         run(tmp_path, tmp_path / "out")
