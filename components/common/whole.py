@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,17 +13,14 @@ def whole_folder(target: Path) -> Iterator[Path]:
 
     When the body raises, `target` is as it was.
     """
-    partial = target.with_name(f"{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
+        partial = Path(scratch) / target.name
+        partial.mkdir()
         yield partial
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    if target.exists():
-        shutil.rmtree(target)
-    partial.rename(target)
+        if target.exists():
+            shutil.rmtree(target)
+        partial.rename(target)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ import pandas as pd
 from components.common.dataset import SPLITS
 from components.common.errors import UserError
 from components.common.records import open_records
+from components.common.whole import whole_file
 from components.evaluate import metrics, tables
 from components.evaluate.answers import ask
 from components.evaluate.charts import draw
@@ -103,6 +104,5 @@ def _parquet(table: pd.DataFrame) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        partial.write_bytes(content)

@@ -4,9 +4,7 @@ import csv
 import hashlib
 import io
 import json
-import shutil
 import tarfile
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ import pandas as pd
 
 from components.common.dataset import BOX_COLUMNS, COLUMN_TYPES, SCHEMA, SPLITS
 from components.common.errors import UserError
+from components.common.whole import whole_folder
 from components.ingest.checks import CheckedPhoto, RejectedPhoto
 
 TAR_BYTES = 256 * 2**20
@@ -40,14 +39,8 @@ def replacing(output: Path) -> Iterator[Path]:
         UserError: `output` holds something that ingest did not write.
     """
     _refuse_foreign(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
-        partial = Path(scratch) / output.name
-        partial.mkdir()
-        yield partial
-        if output.exists():
-            shutil.rmtree(output)
-        partial.replace(output)
+    with whole_folder(output) as folder:
+        yield folder
 
 
 def write_dataset(

@@ -7,6 +7,8 @@ from pathlib import Path
 import keras
 from rich.console import Console
 
+from components.common.whole import whole_file
+
 LINE_EVERY_S = 5.0
 COLUMNS = {
     "loss": "loss",
@@ -54,9 +56,7 @@ class History(keras.callbacks.Callback):
             )
 
     def _write(self) -> None:
-        partial = self._path.with_suffix(".partial")
-        with partial.open("w", newline="") as handle:
+        with whole_file(self._path) as path, path.open("w", newline="") as handle:
             writer = csv.DictWriter(handle, list(self._rows[0]))
             writer.writeheader()
             writer.writerows(self._rows)
-        partial.replace(self._path)

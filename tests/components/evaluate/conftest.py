@@ -84,6 +84,7 @@ def save_records(folder: Path, photos: Sequence[Photo], classes: Sequence[str], 
     info = {
         "schema": records.SCHEMA,
         "dataset": "tiny",
+        "seed": 0,
         "classes": list(classes),
         "mean_train_box": MEAN_TRAIN_BOX,
         "counts": {"train": [0] * len(classes), "validation": [0] * len(classes), "test": counts},
