@@ -40,5 +40,7 @@ def evaluate(
         metrics.log_metric(name, figures[name])
     matrix = pd.read_csv(folder / "confusion.csv", index_col=0)
     confusion.log_confusion_matrix(list(matrix.columns), matrix.to_numpy().tolist())
-    shutil.copyfile(folder / "report.html", report.path)
+    # kfp.local reuses a step only where a file lies behind each of its artifacts.
+    for file, artifact in (("metrics.json", metrics), ("confusion.csv", confusion), ("report.html", report)):
+        shutil.copyfile(folder / file, artifact.path)
     return figures["blessed"]
