@@ -1,6 +1,6 @@
 """Named settings of the training pipeline: each overrides only what differs from its defaults.
 
-toy      drawn cars, random weights, 96 px: about 4 minutes on 2 cores
+toy      drawn cars, random weights, 96 px: about 6 minutes on 2 cores
 mini     a few hundred photos, small ImageNet backbone, 128 px: about 3 minutes on 2 cores
 cars128  thousands of small photos, 196 classes, 128 px: about half an hour on 2 cores
 b0       full-size photos on a GPU
