@@ -19,6 +19,7 @@ import requests
 import urllib3
 
 from components.common.errors import UserError
+from components.common.whole import whole_folder
 
 if TYPE_CHECKING:
     from google.cloud import storage
@@ -86,10 +87,7 @@ def fetch_tree(uri: str, into: Path, *, max_bytes: int) -> Path:
     Raises:
         UserError: nothing under the prefix, forbidden, unreachable, more than `max_bytes` together, or a name that leaves `into`.
     """
-    into.parent.mkdir(parents=True, exist_ok=True)
-    with _gcs(uri) as client, tempfile.TemporaryDirectory(dir=into.parent, prefix=f".{into.name}-") as scratch:
-        partial = Path(scratch) / into.name
-        partial.mkdir()
+    with _gcs(uri) as client, whole_folder(into) as partial:
         blobs = dict(_blobs(client, uri))
         if not blobs:
             raise UserError(f"{uri}: expected objects under this prefix, found none")
@@ -98,7 +96,6 @@ def fetch_tree(uri: str, into: Path, *, max_bytes: int) -> Path:
         with ThreadPoolExecutor(DOWNLOAD_THREADS) as pool:
             for _ in pool.map(_download_to, targets.values(), targets.keys()):
                 pass
-        partial.replace(into)
     return into
 
 

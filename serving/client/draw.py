@@ -7,6 +7,7 @@ import numpy as np
 from PIL import ImageDraw, ImageFont
 
 from components.common import boxes
+from components.common.whole import whole_file
 from serving.client.client import Prediction
 from serving.client.photo import open_upright
 
@@ -35,12 +36,8 @@ def save_annotated(data: bytes, prediction: Prediction, path: Path, name: str) -
             corners = (x1 - grow_px, y1 - grow_px, x2 - 1 + grow_px, y2 - 1 + grow_px)
             draw.rectangle(corners, outline=colour, width=width_px)
     _draw_label(draw, image.size, f"{prediction.labels[0]}  {prediction.scores[0]:.0%}", (x1, y1), 2 * line_px)
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        image.save(temporary, "JPEG", quality=92)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as partial:
+        image.save(partial, "JPEG", quality=92)
 
 
 def _draw_label(draw: ImageDraw.ImageDraw, size: tuple[int, int], text: str, corner: tuple[float, float], padding_px: int) -> None:
