@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from components.common import pixels
 from components.common.records import Records, parse
-from components.train.augment import augment
+from components.train.augment.graph import augment
 from components.train.sampling import BalancedSampler
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.common import boxes as box_math
-from components.train.augment import KEPT_SIDE, augment
+from components.train.augment.graph import KEPT_SIDE, augment
 
 SIDE = 64
 
