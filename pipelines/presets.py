@@ -18,7 +18,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "image_px": 96,
         "epochs": 52,
         "learning_rate": 4e-3,
-        "color": 0.3,
         "min_top1": 0.85,
         "min_mean_iou": 0.8,
     },

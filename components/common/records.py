@@ -9,8 +9,7 @@ One photo is one `tf.train.Example`, with the field's usual feature names:
     image/class/text         bytes    class name, UTF-8
     image/object/bbox/xmin   float32  the box, relative to the photo, 0-1; also ymin, xmax, ymax
 
-A records folder holds shards `{split}-{i:05d}-of-{n:05d}.tfrecord`, beside each an index `….index.npy` (a row a record, in file
-order: `label` int32, `offset` int64 of the Example's bytes, `length` int32), and `records.json`:
+A records folder holds shards `{split}-{i:05d}-of-{n:05d}.tfrecord`, beside each its index (see `index.py`), and `records.json`:
 
     schema, dataset (its id), seed (of the deal), classes, mean_train_box (relative), counts {split: [photos of class 0, ...]} and
     shard_counts {split: shards} of the whole dataset,
@@ -27,17 +26,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from components.common import boxes
 from components.common.dataset import SPLITS, read_info
 from components.common.errors import UserError
+from components.common.index import DamagedRecordError, SplitIndex
 
-SCHEMA = "marque.records/1"
-INDEX_DTYPE = np.dtype([("label", "<i4"), ("offset", "<i8"), ("length", "<i4")])
-TFRECORD_HEADER_BYTES = 12
-TFRECORD_FOOTER_BYTES = 4
-
+SCHEMA = "marque.records/2"
 _BOX = [f"image/object/bbox/{edge}" for edge in ("xmin", "ymin", "xmax", "ymax")]
 FEATURES = {
     "image/encoded": tf.io.FixedLenFeature([], tf.string),
@@ -88,11 +83,6 @@ def shard_name(split: str, index: int, count: int) -> str:
     return f"{split}-{index:05d}-of-{count:05d}.tfrecord"
 
 
-def index_path(shard: Path) -> Path:
-    """Where the index of a shard lies."""
-    return shard.with_suffix(".index.npy")
-
-
 @dataclass(frozen=True)
 class Records:
     """An opened set of records: `shards` holds the paths of each split, in the order of their numbers."""
@@ -102,39 +92,19 @@ class Records:
     counts: dict[str, list[int]]
     shards: dict[str, list[Path]]
 
-    def index(self, split: str) -> NDArray[np.void]:
-        """Every record of a split: `label`, `offset`, `length` as in the shard's index, and `shard`, its position in `shards`.
+    def index(self, split: str) -> SplitIndex:
+        """Where the records of a split lie.
 
         Raises:
-            UserError: a shard is shorter or longer than its index says.
+            UserError: a shard has no index, or one that is damaged.
         """
-        parts = [np.zeros(0, [*INDEX_DTYPE.descr, ("shard", "<i4")])]
-        for number, shard in enumerate(self.shards[split]):
-            part = np.load(index_path(shard), allow_pickle=False)
-            end = int(part[-1]["offset"] + part[-1]["length"]) + TFRECORD_FOOTER_BYTES if len(part) else 0
-            if shard.stat().st_size != end:
-                raise UserError(f"{shard}: expected {end} bytes, found {shard.stat().st_size}; run shard again")
-            joined = np.empty(len(part), parts[0].dtype)
-            for name in INDEX_DTYPE.names or ():
-                joined[name] = part[name]
-            joined["shard"] = number
-            parts.append(joined)
-        return np.concatenate(parts)
-
-    def read(self, split: str, rows: NDArray[np.void]) -> list[bytes]:
-        """The serialized Examples of `rows` of `index(split)`, read by their offsets."""
-        examples = []
-        for row in rows:
-            with self.shards[split][row["shard"]].open("rb") as shard:
-                shard.seek(row["offset"])
-                examples.append(shard.read(row["length"]))
-        return examples
+        return SplitIndex(self.shards[split], len(self.classes))
 
     def examples(self, split: str) -> Iterator[dict[str, Any]]:
         """Every record of a split once, in file order, as `parse` returns it, in NumPy.
 
         Raises:
-            UserError: a shard is cut off or damaged.
+            DamagedRecordError: a shard is cut off or damaged.
         """
         for shard in self.shards[split]:
             count = 0
@@ -143,7 +113,7 @@ class Records:
                     yield {name: value.numpy() for name, value in parse(serialized).items()}
                     count += 1
             except tf.errors.DataLossError:
-                raise UserError(f"{shard}: record {count} is damaged or cut off; run shard again") from None
+                raise DamagedRecordError(shard, count) from None
 
 
 def open_records(folders: Sequence[str | Path]) -> Records:

@@ -75,8 +75,9 @@ def ask(servable: Servable, records: Records, split: str, batch: int) -> tuple[A
 
 def photos_at(records: Records, split: str, rows: Sequence[int]) -> Iterator[bytes]:
     """The JPEG bytes of single photos; `rows` count from 0 in the order of the records and may come in any order."""
-    for example in records.read(split, records.index(split)[list(rows)]):
-        yield parse(example)["jpeg"].numpy()
+    index = records.index(split)
+    for row in rows:
+        yield parse(index.read_in_order(row))["jpeg"].numpy()
 
 
 def _batches(examples: Iterator[dict[str, Any]], batch: int) -> Iterator[list[dict[str, Any]]]:

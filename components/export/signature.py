@@ -42,9 +42,8 @@ class Servable(tf.Module):
         return {"labels": tf.gather(self.classes, ids), "scores": scores, "boxes": boxes}
 
     def _load(self, jpeg: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        photo = pixels.decode(jpeg)
-        height, width = tf.unstack(tf.cast(tf.shape(photo)[:2], tf.float32))
-        return pixels.resize(photo, self.image_px), tf.stack([width, height, width, height])
+        photo, size = pixels.load_sized(jpeg, self.image_px)
+        return photo, tf.cast(tf.gather(size, [1, 0, 1, 0]), tf.float32)
 
     def _loaded_spec(self) -> tuple[tf.TensorSpec, tf.TensorSpec]:
         return tf.TensorSpec([self.image_px, self.image_px, 3], tf.uint8), tf.TensorSpec([4], tf.float32)

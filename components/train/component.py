@@ -19,8 +19,14 @@ def train(
     weight_decay: float,
     label_smoothing: float,
     dropout: float,
-    crop: float,
-    color: float,
+    sampling: str,
+    temperature: float,
+    augment: str,
+    strength: float,
+    randaugment: int,
+    mixup: float,
+    cutmix: float,
+    damaged: str,
     seed: int,
 ) -> None:
     """TFRecords -> the trained model."""
@@ -42,8 +48,14 @@ def train(
             weight_decay=weight_decay,
             label_smoothing=label_smoothing,
             dropout=dropout,
-            crop=crop,
-            color=color,
+            sampling=sampling,
+            temperature=temperature,
+            augment=augment,
+            strength=strength,
+            randaugment=randaugment,
+            mixup=mixup,
+            cutmix=cutmix,
+            damaged=damaged,
             seed=seed,
         )
         run([Path(folder.path) for folder in records], Path(model.path), config)

@@ -7,6 +7,14 @@ from components.common.errors import UserError
 from components.train.backbones import parse_name
 
 
+CHOICES = {
+    "batchnorm": ("frozen", "trained"),
+    "sampling": ("uniform", "natural", "temperature"),
+    "augment": ("auto", "none", "seed", "imgaug", "graph"),
+    "damaged": ("stop", "skip"),
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
     """Settings of `components.train.step.run`.
@@ -22,8 +30,14 @@ class TrainConfig:
         weight_decay: of AdamW.
         label_smoothing: 0-1.
         dropout: before the class head, 0-1.
-        crop: the largest share of a side that a crop takes away, 0-1.
-        color: strength of the changes of colour, 0-0.5.
+        sampling: `uniform` (every class equally likely), `natural` (every photo), or `temperature` between.
+        temperature: with `sampling = temperature`, a class of n photos is drawn in proportion to n ** (1 / temperature); 1 or more.
+        augment: a policy of `train/augment/`: `seed`, `imgaug`, `graph`, or `none`; `auto` is `graph` on a GPU, else `imgaug`.
+        strength: of the augmentation, 0-1.
+        randaugment: with `graph`, this many operations on each photo instead of 0 to 5; 0 is off.
+        mixup: alpha of MixUp; 0 is off.
+        cutmix: alpha of CutMix; 0 is off.
+        damaged: `stop` at a damaged record, or `skip`: take another of its class and list it in `skipped.txt`.
         seed: of the weights, the order and the augmentation.
     """
 
@@ -37,8 +51,14 @@ class TrainConfig:
     weight_decay: float = 1e-4
     label_smoothing: float = 0.1
     dropout: float = 0.2
-    crop: float = 0.3
-    color: float = 0.2
+    sampling: str = "uniform"
+    temperature: float = 2.0
+    augment: str = "auto"
+    strength: float = 1.0
+    randaugment: int = 0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    damaged: str = "stop"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -48,8 +68,9 @@ class TrainConfig:
             UserError: a value out of its range.
         """
         parse_name(self.backbone)
-        if self.batchnorm not in ("frozen", "trained"):
-            raise UserError(f"batchnorm: expected frozen or trained, received {self.batchnorm!r}")
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise UserError(f"{name}: expected {', '.join(choices[:-1])} or {choices[-1]}, received {getattr(self, name)!r}")
         if self.weights == "none" and self.batchnorm == "frozen":
             raise UserError(
                 "batchnorm: expected trained with weights none (random weights have no statistics to keep), received frozen"
@@ -61,8 +82,13 @@ class TrainConfig:
         self._check("weight_decay", 0, 1)
         self._check("label_smoothing", 0, 0.9)
         self._check("dropout", 0, 0.95)
-        self._check("crop", 0, 0.9)
-        self._check("color", 0, 0.5)
+        self._check("temperature", 1, 1e6)
+        self._check("strength", 0, 1)
+        self._check("randaugment", 0, 14)
+        self._check("mixup", 0, 10)
+        self._check("cutmix", 0, 10)
+        if self.randaugment and self.augment not in ("auto", "graph"):
+            raise UserError(f"randaugment: expected augment graph with it, received {self.augment}")
         self._check("seed", 0, 2**32 - 1)
 
     def _check(self, name: str, low: float, high: float) -> None:

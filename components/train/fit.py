@@ -10,13 +10,14 @@ from components.common.errors import UserError
 from components.common.records import Records
 from components.train.config import TrainConfig
 from components.train.history import History
-from components.train.losses import BoxLoss, SmoothedCrossEntropy
+from components.train.losses import BoxLoss
 from components.train.metrics import MeanIoU
-from components.train.reader import training_batches, validation_batches
+from components.train.reader import Reader
 
 
 def fit(model: keras.Model, records: Records, config: TrainConfig, output: Path) -> None:
-    """Trains `model` and leaves it as it was at its epoch of lowest validation loss; writes `history.csv` into `output`.
+    """Trains `model` and leaves it as it was at its epoch of lowest validation loss; writes `history.csv`, and
+    `skipped.txt` where damaged records were skipped, into `output`.
 
     Raises:
         UserError: the loss became NaN or infinite.
@@ -26,26 +27,28 @@ def fit(model: keras.Model, records: Records, config: TrainConfig, output: Path)
         _freeze_batchnorm(model.get_layer("backbone"))
     model.compile(
         keras.optimizers.AdamW(_schedule(config.learning_rate, steps * config.epochs), weight_decay=config.weight_decay),
-        loss={"logits": SmoothedCrossEntropy(config.label_smoothing), "box": BoxLoss()},
-        metrics={"logits": keras.metrics.SparseCategoricalAccuracy(name="top1"), "box": MeanIoU()},
+        loss={
+            "logits": keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
+            "box": BoxLoss(),
+        },
+        metrics={"logits": keras.metrics.CategoricalAccuracy(name="top1"), "box": MeanIoU()},
         jit_compile=False,
     )
     best = output / "best.weights.h5"
-    fitted = model.fit(
-        training_batches(
-            records, batch=config.batch, image_px=config.image_px, seed=config.seed, crop=config.crop, color=config.color
-        ),
-        steps_per_epoch=steps,
-        epochs=config.epochs,
-        validation_data=validation_batches(records, "validation", batch=config.batch, image_px=config.image_px),
-        callbacks=[
-            keras.callbacks.ModelCheckpoint(str(best), monitor="val_loss", save_best_only=True, save_weights_only=True),
-            keras.callbacks.TerminateOnNaN(),
-            History(output / "history.csv", config.epochs, steps * config.batch),
-        ],
-        shuffle=False,
-        verbose=0,
-    )
+    with Reader(records, config) as reader:
+        fitted = model.fit(
+            reader.training(),
+            steps_per_epoch=steps,
+            epochs=config.epochs,
+            validation_data=reader.validation("validation"),
+            callbacks=[
+                keras.callbacks.ModelCheckpoint(str(best), monitor="val_loss", save_best_only=True, save_weights_only=True),
+                keras.callbacks.TerminateOnNaN(),
+                History(output / "history.csv", config.epochs, steps * config.batch),
+            ],
+            shuffle=False,
+            verbose=0,
+        )
     if not np.isfinite(fitted.history["loss"][-1]):
         raise UserError(
             f"learning_rate: training diverged in epoch {len(fitted.epoch)} (the loss is no number any more) "
@@ -53,6 +56,9 @@ def fit(model: keras.Model, records: Records, config: TrainConfig, output: Path)
         )
     model.load_weights(best)
     best.unlink()
+    if reader.skipped:
+        (output / "skipped.txt").write_text("".join(f"{line}\n" for line in sorted(reader.skipped)), "utf-8")
+        print(f"{len(reader.skipped)} damaged records were skipped, see skipped.txt: {min(reader.skipped)}", flush=True)
 
 
 def _schedule(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

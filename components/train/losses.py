@@ -1,20 +1,7 @@
-"""Losses of the two heads, on any Keras backend."""
+"""The loss of the box head and what it is made of, on any Keras backend; the class head has Keras's own losses."""
 
 import keras
 from keras import ops
-
-
-class SmoothedCrossEntropy(keras.losses.Loss):
-    """Cross-entropy of class ids and logits, with label smoothing (Szegedy et al., 2016, arXiv:1512.00567)."""
-
-    def __init__(self, smoothing: float = 0.1, name: str = "cross_entropy"):
-        super().__init__(name=name)
-        self.smoothing = smoothing
-
-    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
-        """Class ids `(n,)` or `(n, 1)`, logits `(n, classes)` -> loss per photo, shape `(n,)`."""
-        one_hot = ops.one_hot(ops.reshape(y_true, (-1,)), y_pred.shape[-1])
-        return keras.losses.categorical_crossentropy(one_hot, y_pred, from_logits=True, label_smoothing=self.smoothing)
 
 
 class BoxLoss(keras.losses.Loss):

@@ -1,53 +1,165 @@
 """Records -> batches for training and validation, through the same `pixels.load` as the exported model.
 
-Photos are uint8 `(batch, image_px, image_px, 3)`, labels int32 `(batch,)`, boxes float32 `(batch, 4)`, relative. Deterministic in
-the seed; step k's batch does not depend on where reading began.
+A batch is `(photos, {"logits", "box"})`: photos uint8 `(batch, image_px, image_px, 3)`, classes float32 one-hot `(batch, classes)` (mixed
+where MixUp or CutMix mix), boxes float32 `(batch, 4)`, relative. Deterministic in the seed: step k's batch is the same wherever reading
+began. Records are read by their place in the shards, several batches at a time; a damaged one ends the run with its file and number,
+or is replaced by the next of its class and listed, as `TrainConfig.damaged` says.
 """
+
+import contextlib
+import math
+import os
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components.common import pixels
+from components.common.errors import UserError
+from components.common.index import DamagedRecordError, SplitIndex
 from components.common.records import Records, parse
-from components.train.augment.graph import augment
-from components.train.sampling import BalancedSampler
+from components.train.augment import graph
+from components.train.augment.workers import Workers
+from components.train.config import TrainConfig
+from components.train.sampling import Sampler
+
+PARALLEL_READS = 4
+STEPS_DRAWN_AT_ONCE = 64
+TEMPERATURES = {"uniform": math.inf, "natural": 1.0}
+ENDLESS = np.iinfo(np.int64).max
+
+Batch = tuple[tf.Tensor, dict[str, tf.Tensor]]
 
 
-def training_batches(
-    records: Records, *, batch: int, image_px: int, seed: int, crop: float, color: float, first_step: int = 0
-) -> tf.data.Dataset:
-    """Endless balanced, augmented batches, from step `first_step` on."""
-    index = records.index("train")
-    sampler = BalancedSampler(index["label"], seed)
+class Reader:
+    """Reads for one run of training; a context manager, which stops the augmenting processes at its end.
 
-    def examples_of_step(step: np.int64) -> np.ndarray:
-        return np.array(records.read("train", index[sampler.draws(int(step) * batch, batch)]), object)
+    Leaving it by an error that reading or augmenting caused raises that error itself, not TensorFlow's account of it.
 
-    def finish(step: tf.Tensor, photos: tf.Tensor, labels: tf.Tensor, boxes: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        photos, boxes = augment(photos, boxes, tf.stack([tf.constant(seed, tf.int64), step]), crop, color)
-        return photos, {"logits": labels, "box": boxes}
+    Attributes:
+        skipped: what `damaged = skip` left out so far, a line each.
+    """
 
-    steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
-    examples = steps.map(lambda step: tf.ensure_shape(tf.numpy_function(examples_of_step, [step], tf.string), [batch])).unbatch()
-    loaded = examples.map(lambda example: _load(example, image_px), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    batches = tf.data.Dataset.zip(
-        tf.data.Dataset.range(first_step, np.iinfo(np.int64).max), loaded.batch(batch, drop_remainder=True)
-    )
-    return batches.map(
-        lambda step, loaded: finish(step, *loaded), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-    ).prefetch(tf.data.AUTOTUNE)
+    def __init__(self, records: Records, config: TrainConfig):
+        self._records = records
+        self._config = config
+        self._classes = len(records.classes)
+        self._processes = len(os.sched_getaffinity(0))
+        self._exit = contextlib.ExitStack()
+        self._failure: UserError | None = None
+        self.skipped: set[str] = set()
 
+    def __enter__(self) -> Self:
+        return self
 
-def validation_batches(records: Records, split: str, *, batch: int, image_px: int) -> tf.data.Dataset:
-    """Every record of a split exactly once, not augmented; the last batch may be smaller."""
-    shards = [str(path) for path in records.shards[split]]
-    loaded = tf.data.TFRecordDataset(shards, num_parallel_reads=min(len(shards), 4)).map(
-        lambda example: _load(example, image_px), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-    )
-    batches = loaded.batch(batch).apply(tf.data.experimental.assert_cardinality(-(-sum(records.counts[split]) // batch)))
-    return batches.map(lambda photos, labels, boxes: (photos, {"logits": labels, "box": boxes})).prefetch(tf.data.AUTOTUNE)
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._exit.close()
+        if self._failure and isinstance(error, tf.errors.OpError):
+            raise self._failure from None
 
+    def training(self, first_step: int = 0) -> tf.data.Dataset:
+        """Endless balanced, augmented batches of the train split, from step `first_step` on."""
+        config, index = self._config, self._index("train")
+        sampler = Sampler(index.counts, config.seed, TEMPERATURES.get(config.sampling, config.temperature))
+        block = STEPS_DRAWN_AT_ONCE * config.batch
 
-def _load(example: tf.Tensor, image_px: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    fields = parse(example)
-    return pixels.load(fields["jpeg"], image_px), fields["label"], fields["box"]
+        def draw(number: np.int64) -> NDArray[np.int64]:
+            drawn = sampler.draws(first_step * config.batch + int(number) * block, block)
+            return np.stack(drawn, axis=-1).reshape(STEPS_DRAWN_AT_ONCE, config.batch, 2)
+
+        draws = tf.data.Dataset.range(ENDLESS).map(lambda number: tf.numpy_function(draw, [number], tf.int64)).unbatch()
+        photos = self._photos(draws, lambda label, member: self._replaced(index, label, member))
+        steps = tf.data.Dataset.range(first_step, ENDLESS)
+        batches = tf.data.Dataset.zip(steps, photos.batch(config.batch, drop_remainder=True))
+        return self._augmented(batches).prefetch(tf.data.AUTOTUNE)
+
+    def validation(self, split: str) -> tf.data.Dataset:
+        """Every record of a split exactly once, class by class, not augmented; the last batch may be smaller."""
+        index = self._index(split)
+        labels = np.repeat(np.arange(self._classes), index.counts)
+        members = np.arange(len(labels)) - np.repeat(np.cumsum(index.counts) - index.counts, index.counts)
+        places = tf.data.Dataset.from_tensor_slices(np.stack([labels, members], axis=-1)).batch(self._config.batch)
+        photos = self._photos(places, lambda label, member: self._kept(index, label, member))
+        return photos.batch(self._config.batch).map(self._targets).prefetch(tf.data.AUTOTUNE)
+
+    def _index(self, split: str) -> SplitIndex:
+        index = self._records.index(split)
+        if self._config.damaged == "stop":
+            index.check_lengths()
+        return index
+
+    def _photos(self, places: tf.data.Dataset, read: Callable[[int, int], bytes | None]) -> tf.data.Dataset:
+        """Places in a `SplitIndex`, int64 `(n, 2)` an element -> single photos, their labels and boxes."""
+
+        def examples(group: NDArray[np.int64]) -> NDArray[np.object_]:
+            with self._noting_failure():
+                found = [read(label, member) for label, member in group.tolist()]
+                return np.array([example for example in found if example is not None], object)
+
+        def parsed(group: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            fields = parse(tf.ensure_shape(tf.numpy_function(examples, [group], tf.string), [None]))
+            return fields["jpeg"], fields["label"], fields["box"]
+
+        singles = places.map(parsed, num_parallel_calls=PARALLEL_READS, deterministic=True).unbatch()
+        return singles.map(
+            lambda jpeg, label, box: (pixels.load(jpeg, self._config.image_px), label, box),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+
+    def _kept(self, index: SplitIndex, label: int, member: int) -> bytes | None:
+        try:
+            return index.read(label, member)
+        except DamagedRecordError as damage:
+            if self._config.damaged == "stop":
+                raise
+            self.skipped.add(str(damage))
+            return None
+
+    def _replaced(self, index: SplitIndex, label: int, member: int) -> bytes:
+        count = int(index.counts[label])
+        for offset in range(count):
+            if (example := self._kept(index, label, (member + offset) % count)) is not None:
+                return example
+        raise UserError(f"records: every train record of {self._records.classes[label]!r} is damaged; run shard again")
+
+    def _augmented(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+        """`(step, (photos, labels, boxes))` -> batches."""
+        config = self._config
+        workers = None
+        if config.augment in ("seed", "imgaug"):
+            workers = self._exit.enter_context(
+                Workers(f"components.train.augment.{config.augment}", self._processes, config.strength)
+            )
+
+        def in_processes(step: np.int64, photos: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[NDArray[np.generic], ...]:
+            assert workers is not None
+            with self._noting_failure():
+                return workers(photos, boxes, config.seed << 31 ^ int(step))
+
+        def augmented(step: tf.Tensor, loaded: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> Batch:
+            photos, labels, boxes = loaded
+            seed = tf.stack([tf.constant(config.seed, tf.int64), step])
+            if workers:
+                moved = tf.numpy_function(in_processes, [step, photos, boxes], (tf.uint8, tf.float32))
+                photos, boxes = (tf.ensure_shape(new, old.shape) for new, old in zip(moved, (photos, boxes), strict=True))
+            elif config.augment == "graph":
+                photos, boxes = graph.augment(photos, boxes, seed, config.strength, config.randaugment)
+            return self._targets(photos, labels, boxes)
+
+        calls = self._processes + 1 if workers else tf.data.AUTOTUNE
+        return batches.map(augmented, num_parallel_calls=calls, deterministic=True)
+
+    def _targets(self, photos: tf.Tensor, labels: tf.Tensor, boxes: tf.Tensor) -> Batch:
+        return photos, {"logits": tf.one_hot(labels, self._classes), "box": boxes}
+
+    @contextlib.contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except UserError as failure:
+            self._failure = failure
+            raise

@@ -1,43 +1,73 @@
-"""Balanced sampling: every class equally likely, and within a class every photo once before any twice.
+"""Balanced sampling: which record is drawn when, as a function of the seed and the draw's number alone.
 
-Draws come in rounds: a round draws each class once, in a random order. So the shares of the classes are exactly equal over a round,
-and the k-th draw of a class is that of round k: which record the i-th draw is follows from the seed and i alone, and sampling can
-start anywhere.
+Draws come in rounds of about as many draws as there are classes. Class c is drawn `rate[c]` times a round on average and never more
+than one draw away from that: its number of draws after r rounds is floor(r * rate[c] + phase[c]). A round's draws come in random order.
+Within a class every record is drawn once before any twice, in another random order each time. So sampling can start at any draw, and
+nothing is held that grows with the number of records.
 """
 
+import math
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-Indices = NDArray[np.int64]
+from components.train.permutation import permute
+
+Numbers = NDArray[np.int64]
 
 
-class BalancedSampler:
-    """An endless sequence of record numbers.
+class Sampler:
+    """An endless sequence of records.
+
+    The share of a class in the draws is proportional to n ** (1 / temperature) of its n records: 1 is natural (every record equally
+    likely), infinity is uniform (every class equally likely), as in the training of multilingual models (Devlin et al., 2019; Arivazhagan
+    et al., 2019, arXiv:1907.05019, section 3).
 
     Args:
-        labels: the class id of each record, shape `(records,)`.
-        seed: of the order.
+        counts: records of each class, `(classes,)`; a class without any is never drawn, one class at least has some.
+        seed: of the order, 0 or more.
+        temperature: 1 or more.
     """
 
-    def __init__(self, labels: NDArray[np.integer], seed: int):
-        by_class = np.argsort(labels, kind="stable")
-        self._members = np.split(by_class, np.flatnonzero(np.diff(labels[by_class])) + 1)
+    def __init__(self, counts: ArrayLike, seed: int, temperature: float = math.inf):
+        self._counts = np.asarray(counts, np.int64)
+        self._present = np.flatnonzero(self._counts)
         self._seed = seed
-        self._orders: dict[int, tuple[int, Indices]] = {}
+        weights = (self._counts[self._present] / self._counts.max()) ** (1 / temperature)
+        self._rates = weights * (len(weights) / weights.sum())
+        self._phases = np.random.default_rng(seed).random(len(weights))
 
-    def draws(self, start: int, count: int) -> Indices:
-        """Draws number `start` to `start + count`, as indices into `labels`, shape `(count,)`."""
-        classes = len(self._members)
-        rounds = {number: self._round(number) for number in range(start // classes, (start + count - 1) // classes + 1)}
-        return np.array([self._record(rounds[i // classes][i % classes], i // classes) for i in range(start, start + count)])
+    def draws(self, start: int, count: int) -> tuple[Numbers, Numbers]:
+        """Draws number `start` to `start + count`: class ids and, within the class, record numbers from 0; each int64 `(count,)`."""
+        number = self._round_of(start)
+        skipped = start - int(self._until(number).sum())
+        parts: list[tuple[Numbers, Numbers]] = []
+        while sum(len(classes) for classes, _ in parts) < skipped + count:
+            parts.append(self._round(number))
+            number += 1
+        classes, turns = (np.concatenate(column)[skipped : skipped + count] for column in zip(*parts, strict=True))
+        labels = self._present[classes]
+        passes, positions = np.divmod(turns, self._counts[labels])
+        return labels, permute(positions, self._counts[labels], [self._seed, passes, labels])
 
-    def _round(self, number: int) -> Indices:
-        return np.random.default_rng([self._seed, number]).permutation(len(self._members))
+    def _until(self, number: int) -> Numbers:
+        """Draws of each class before round `number`."""
+        return np.floor(number * self._rates + self._phases).astype(np.int64)
 
-    def _record(self, group: int, draw: int) -> int:
-        members = self._members[group]
-        turn, position = divmod(draw, len(members))
-        known = self._orders.get(group)
-        if known is None or known[0] != turn:
-            known = self._orders[group] = (turn, np.random.default_rng([self._seed, turn, group]).permutation(members))
-        return int(known[1][position])
+    def _round_of(self, draw: int) -> int:
+        number = draw // len(self._present)
+        while self._until(number).sum() > draw:
+            number -= 1
+        while self._until(number + 1).sum() <= draw:
+            number += 1
+        return number
+
+    def _round(self, number: int) -> tuple[Numbers, Numbers]:
+        """The draws of a round: positions in `_present`, and how often that class was drawn before each."""
+        before = self._until(number)
+        drawn = self._until(number + 1) - before
+        order = np.random.default_rng([self._seed, number])
+        classes = order.permutation(np.repeat(np.arange(len(drawn)), drawn))
+        turns = np.empty_like(classes)
+        turns[np.argsort(classes, kind="stable")] = np.arange(len(classes)) + np.repeat(before + drawn - np.cumsum(drawn), drawn)
+        return classes, turns

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from components.common.errors import UserError
 from components.common.records import open_records
@@ -47,6 +48,9 @@ def run(records: Sequence[Path], output: Path, config: TrainConfig) -> None:
             dropout=config.dropout,
             mean_box=opened.mean_train_box,
         )
+    if config.augment == "auto":
+        on_device = config.randaugment or tf.config.list_physical_devices("GPU")
+        config = dataclasses.replace(config, augment="graph" if on_device else "imgaug")
     settings = {**dataclasses.asdict(config), "classes": opened.classes}
     with whole_folder(output) as folder:
         fit(model, opened, config, folder)
