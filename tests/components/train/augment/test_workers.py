@@ -120,6 +120,17 @@ def test_a_worker_has_no_tensorflow_no_main_module_and_one_thread(policy):
     assert cv2.getNumThreads() == threads
 
 
+@pytest.mark.parametrize("name", ["seed", "imgaug"])
+def test_our_policies_run_in_workers_without_tensorflow(name):
+    with Workers(f"components.train.augment.{name}", 1, 1.0) as workers:
+        photos, boxes = workers(*_batch(2, 64), 1)
+        assert (photos.shape, boxes.shape) == ((2, 64, 67, 3), (2, 4))
+        children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
+        mapped = [Path(f"/proc/{child}/maps").read_text() for child in children]
+    assert any("cv2" in libraries for libraries in mapped)
+    assert not any("tensorflow" in libraries for libraries in mapped)
+
+
 def test_shared_memory_has_no_name_and_descriptors_do_not_pile_up(policy):
     with Workers(policy(NOISE), 1, 1.0) as workers:
         workers(*_batch(1), 0)
