@@ -10,9 +10,10 @@ PRESET  ?=
 WEIGHTS ?= $(if $(filter-out toy:%,$(SOURCE)),$(if $(filter b0,$(PRESET)),,$(firstword $(wildcard ../shared/weights/*mobilenet_v2_0.35*.h5))))
 SET     ?=
 IMAGE   ?=
+PARTS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev demo compile test test-fast lint format lock clean
+.PHONY: help env env-dev demo compile test test-fast lint format lock bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -63,6 +64,9 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 lock: env-dev ## the locked requirements anew, from pyproject.toml
 	$(LOCK) --group dev --output-file requirements-dev.lock
 	$(LOCK) --constraints requirements-dev.lock --output-file requirements.lock
+
+bench: env ## speeds, memory and growth, in build/bench.json: PARTS="speeds growth training"
+	@$(RUN) -m tests.bench $(PARTS)
 
 clean: ## remove what was built, keep the environment
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

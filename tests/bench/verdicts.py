@@ -1,0 +1,74 @@
+"""The ratios that the input pipeline is held to, each with its target."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Rounds = Sequence[Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """`figure / base`, which should be at least or at most `bound`."""
+
+    figure: str
+    base: str
+    bound: float
+    at_most: bool = False
+
+    def judge(self, values: Sequence[float], bases: Sequence[float]) -> dict[str, Any]:
+        """The median over the rounds of the ratio within a round, the target in words, and whether it is met."""
+        value = statistics.median(value / base for value, base in zip(values, bases, strict=True))
+        met = value <= self.bound if self.at_most else value >= self.bound
+        words = f"{'at most' if self.at_most else 'at least'} {self.bound:g}"
+        return {"ratio": f"{self.figure} / {self.base}", "value": round(value, 4), "target": words, "met": met}
+
+
+SPEEDS = [
+    Target("imgaug", "original_way", 5),
+    Target("graph", "original_way", 12),
+    Target("graph", "decode_resize_limit", 0.35),
+    Target("balanced_reader", "decode_resize_limit", 0.85),
+    Target("shard", "copy", 0.5),
+    Target("ingest", "decode_limit", 0.7),
+]
+STEP_TIMES = [
+    Target("train_shards", "train_constant", 1.1, at_most=True),
+    Target("train_fed_one_core", "train_constant_one_core", 1.1, at_most=True),
+]
+GROWTH = {"seconds": 17, "peak_mb": 1.2}
+
+
+def of_speeds(measured: Mapping[str, Rounds]) -> list[dict[str, Any]]:
+    """The ratios of photos a second whose two figures were measured."""
+    return [
+        target.judge(_column(measured[target.figure], "images_per_s"), _column(measured[target.base], "images_per_s"))
+        for target in SPEEDS
+        if {target.figure, target.base} <= measured.keys()
+    ]
+
+
+def of_step_times(measured: Mapping[str, Rounds]) -> list[dict[str, Any]]:
+    """The ratios of step times whose two figures were measured."""
+    return [
+        target.judge(_step_times(measured[target.figure]), _step_times(measured[target.base]))
+        for target in STEP_TIMES
+        if {target.figure, target.base} <= measured.keys()
+    ]
+
+
+def of_growth(step: str, smallest: Rounds, largest: Rounds) -> list[dict[str, Any]]:
+    """How much more time and memory a step needs for the largest set than for the smallest."""
+    return [
+        Target(f"{step} 16x {name}", "1x", bound, at_most=True).judge(_column(largest, name), _column(smallest, name))
+        for name, bound in GROWTH.items()
+    ]
+
+
+def _column(rounds: Rounds, name: str) -> list[float]:
+    return [measured[name] for measured in rounds]
+
+
+def _step_times(rounds: Rounds) -> list[float]:
+    return [1 / measured["images_per_s"] for measured in rounds]
