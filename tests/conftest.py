@@ -81,6 +81,8 @@ def toy_model(toy_records: list[Path], tmp_path_factory: pytest.TempPathFactory)
     from components.train.step import run
 
     folder = tmp_path_factory.mktemp("train") / "model"
-    config = TrainConfig(backbone="MobileNetV2-0.35", weights="none", batchnorm="trained", image_px=32, epochs=2, batch=8)
+    config = TrainConfig(
+        backbone="MobileNetV2-0.35", weights="none", batchnorm="trained", image_px=32, epochs=2, batch=8, augment="none"
+    )
     run(toy_records, folder, config)
     return folder

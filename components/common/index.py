@@ -3,8 +3,8 @@
 `{shard}.index.npy`, written beside each `{shard}.tfrecord`: a row a record, ordered by class, then by place in the file: `label`
 int32, `offset` int64 of the Example's bytes, `length` int32.
 
-`SplitIndex` joins the indices of a split's shards. The files are mapped, not read, and only a table of classes x shards is held: memory
-does not grow with the number of records in a shard.
+`SplitIndex` joins the indices of a split's shards. The files are mapped, not read, and only a table of classes x shards is held:
+memory does not grow with the number of records in a shard.
 """
 
 import os

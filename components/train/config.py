@@ -6,7 +6,6 @@ import math
 from components.common.errors import UserError
 from components.train.backbones import parse_name
 
-
 CHOICES = {
     "batchnorm": ("frozen", "trained"),
     "sampling": ("uniform", "natural", "temperature"),

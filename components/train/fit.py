@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from rich.console import Console
 
 from components.common.errors import UserError
 from components.common.records import Records
@@ -58,7 +59,7 @@ def fit(model: keras.Model, records: Records, config: TrainConfig, output: Path)
     best.unlink()
     if reader.skipped:
         (output / "skipped.txt").write_text("".join(f"{line}\n" for line in sorted(reader.skipped)), "utf-8")
-        print(f"{len(reader.skipped)} damaged records were skipped, see skipped.txt: {min(reader.skipped)}", flush=True)
+        Console().print(f"{len(reader.skipped)} damaged records were skipped, see skipped.txt", highlight=False)
 
 
 def _schedule(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

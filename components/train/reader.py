@@ -1,9 +1,9 @@
 """Records -> batches for training and validation, through the same `pixels.load` as the exported model.
 
-A batch is `(photos, {"logits", "box"})`: photos uint8 `(batch, image_px, image_px, 3)`, classes float32 one-hot `(batch, classes)` (mixed
-where MixUp or CutMix mix), boxes float32 `(batch, 4)`, relative. Deterministic in the seed: step k's batch is the same wherever reading
-began. Records are read by their place in the shards, several batches at a time; a damaged one ends the run with its file and number,
-or is replaced by the next of its class and listed, as `TrainConfig.damaged` says.
+A batch is `(photos, {"logits", "box"})`: photos uint8 `(batch, image_px, image_px, 3)`, classes float32 one-hot `(batch, classes)`
+(mixed where MixUp or CutMix mix), boxes float32 `(batch, 4)`, relative. Deterministic in the seed: step k's batch is the same
+wherever reading began. Records are read by their place in the shards, several batches at a time; a damaged one ends the run with
+its file and number, or is replaced by the next of its class and listed, as `TrainConfig.damaged` says.
 """
 
 import contextlib
@@ -32,6 +32,7 @@ TEMPERATURES = {"uniform": math.inf, "natural": 1.0}
 ENDLESS = np.iinfo(np.int64).max
 
 Batch = tuple[tf.Tensor, dict[str, tf.Tensor]]
+Policy = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 class Reader:
@@ -47,7 +48,6 @@ class Reader:
         self._records = records
         self._config = config
         self._classes = len(records.classes)
-        self._processes = len(os.sched_getaffinity(0))
         self._exit = contextlib.ExitStack()
         self._failure: UserError | None = None
         self.skipped: set[str] = set()
@@ -79,11 +79,19 @@ class Reader:
     def validation(self, split: str) -> tf.data.Dataset:
         """Every record of a split exactly once, class by class, not augmented; the last batch may be smaller."""
         index = self._index(split)
-        labels = np.repeat(np.arange(self._classes), index.counts)
-        members = np.arange(len(labels)) - np.repeat(np.cumsum(index.counts) - index.counts, index.counts)
-        places = tf.data.Dataset.from_tensor_slices(np.stack([labels, members], axis=-1)).batch(self._config.batch)
-        photos = self._photos(places, lambda label, member: self._kept(index, label, member))
-        return photos.batch(self._config.batch).map(self._targets).prefetch(tf.data.AUTOTUNE)
+        ends = np.cumsum(index.counts)
+
+        def place(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+            labels = np.searchsorted(ends, numbers, side="right")
+            return np.stack([labels, numbers - (ends - index.counts)[labels]], axis=-1)
+
+        numbers = tf.data.Dataset.range(ends[-1])
+        if self._config.damaged == "skip":
+            whole = [number for number in range(ends[-1]) if self._kept(index, *place(np.array(number)).tolist())]
+            numbers = tf.data.Dataset.from_tensor_slices(np.array(whole, np.int64))
+        places = numbers.batch(self._config.batch).map(lambda group: tf.numpy_function(place, [group], tf.int64))
+        batches = self._photos(places, index.read).batch(self._config.batch).map(self._targets)
+        return batches.apply(tf.data.experimental.assert_cardinality(len(places))).prefetch(tf.data.AUTOTUNE)
 
     def _index(self, split: str) -> SplitIndex:
         index = self._records.index(split)
@@ -91,13 +99,12 @@ class Reader:
             index.check_lengths()
         return index
 
-    def _photos(self, places: tf.data.Dataset, read: Callable[[int, int], bytes | None]) -> tf.data.Dataset:
+    def _photos(self, places: tf.data.Dataset, read: Callable[[int, int], bytes]) -> tf.data.Dataset:
         """Places in a `SplitIndex`, int64 `(n, 2)` an element -> single photos, their labels and boxes."""
 
         def examples(group: NDArray[np.int64]) -> NDArray[np.object_]:
             with self._noting_failure():
-                found = [read(label, member) for label, member in group.tolist()]
-                return np.array([example for example in found if example is not None], object)
+                return np.array([read(label, member) for label, member in group.tolist()], object)
 
         def parsed(group: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             fields = parse(tf.ensure_shape(tf.numpy_function(examples, [group], tf.string), [None]))
@@ -128,30 +135,37 @@ class Reader:
 
     def _augmented(self, batches: tf.data.Dataset) -> tf.data.Dataset:
         """`(step, (photos, labels, boxes))` -> batches."""
-        config = self._config
-        workers = None
-        if config.augment in ("seed", "imgaug"):
-            workers = self._exit.enter_context(
-                Workers(f"components.train.augment.{config.augment}", self._processes, config.strength)
-            )
-
-        def in_processes(step: np.int64, photos: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[NDArray[np.generic], ...]:
-            assert workers is not None
-            with self._noting_failure():
-                return workers(photos, boxes, config.seed << 31 ^ int(step))
+        policy, calls = self._policy()
 
         def augmented(step: tf.Tensor, loaded: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> Batch:
             photos, labels, boxes = loaded
-            seed = tf.stack([tf.constant(config.seed, tf.int64), step])
-            if workers:
-                moved = tf.numpy_function(in_processes, [step, photos, boxes], (tf.uint8, tf.float32))
-                photos, boxes = (tf.ensure_shape(new, old.shape) for new, old in zip(moved, (photos, boxes), strict=True))
-            elif config.augment == "graph":
-                photos, boxes = graph.augment(photos, boxes, seed, config.strength, config.randaugment)
+            photos, boxes = policy(step, photos, boxes)
             return self._targets(photos, labels, boxes)
 
-        calls = self._processes + 1 if workers else tf.data.AUTOTUNE
         return batches.map(augmented, num_parallel_calls=calls, deterministic=True)
+
+    def _policy(self) -> tuple[Policy, int]:
+        """What augments a batch in the graph, and how many batches it should be given at a time."""
+        config = self._config
+        if config.augment == "none":
+            return lambda _, photos, boxes: (photos, boxes), tf.data.AUTOTUNE
+        if config.augment == "graph":
+            seed = tf.constant(config.seed, tf.int64)
+            return lambda step, photos, boxes: graph.augment(
+                photos, boxes, tf.stack([seed, step]), config.strength, config.randaugment
+            ), tf.data.AUTOTUNE
+        processes = len(os.sched_getaffinity(0))
+        workers = self._exit.enter_context(Workers(f"components.train.augment.{config.augment}", processes, config.strength))
+
+        def in_worker(step: np.int64, photos: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[NDArray[np.generic], ...]:
+            with self._noting_failure():
+                return workers(photos, boxes, config.seed << 31 ^ int(step))
+
+        def in_processes(step: tf.Tensor, photos: tf.Tensor, boxes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            moved = tf.numpy_function(in_worker, [step, photos, boxes], (tf.uint8, tf.float32))
+            return tf.ensure_shape(moved[0], photos.shape), tf.ensure_shape(moved[1], boxes.shape)
+
+        return in_processes, processes + 1
 
     def _targets(self, photos: tf.Tensor, labels: tf.Tensor, boxes: tf.Tensor) -> Batch:
         return photos, {"logits": tf.one_hot(labels, self._classes), "box": boxes}

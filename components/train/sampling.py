@@ -1,9 +1,9 @@
 """Balanced sampling: which record is drawn when, as a function of the seed and the draw's number alone.
 
-Draws come in rounds of about as many draws as there are classes. Class c is drawn `rate[c]` times a round on average and never more
-than one draw away from that: its number of draws after r rounds is floor(r * rate[c] + phase[c]). A round's draws come in random order.
-Within a class every record is drawn once before any twice, in another random order each time. So sampling can start at any draw, and
-nothing is held that grows with the number of records.
+Draws come in rounds of about as many draws as there are classes. Class c is drawn `rate[c]` times a round on average, and never
+more than one draw away from that: its number of draws after r rounds is floor(r * rate[c] + phase[c]). A round's draws come in
+random order. Within a class every record is drawn once before any twice, in another random order each time. So sampling can start
+at any draw, and nothing is held that grows with the number of records.
 """
 
 import math
@@ -19,9 +19,8 @@ Numbers = NDArray[np.int64]
 class Sampler:
     """An endless sequence of records.
 
-    The share of a class in the draws is proportional to n ** (1 / temperature) of its n records: 1 is natural (every record equally
-    likely), infinity is uniform (every class equally likely), as in the training of multilingual models (Devlin et al., 2019; Arivazhagan
-    et al., 2019, arXiv:1907.05019, section 3).
+    A class of n records is drawn in proportion to n ** (1 / temperature), as in the training of multilingual models (Arivazhagan
+    et al., 2019, arXiv:1907.05019): 1 is natural (every record equally likely), infinity uniform (every class equally likely).
 
     Args:
         counts: records of each class, `(classes,)`; a class without any is never drawn, one class at least has some.
@@ -38,7 +37,7 @@ class Sampler:
         self._phases = np.random.default_rng(seed).random(len(weights))
 
     def draws(self, start: int, count: int) -> tuple[Numbers, Numbers]:
-        """Draws number `start` to `start + count`: class ids and, within the class, record numbers from 0; each int64 `(count,)`."""
+        """Draws number `start` to `start + count`: class ids, and record numbers within the class; int64 `(count,)`."""
         number = self._round_of(start)
         skipped = start - int(self._until(number).sum())
         parts: list[tuple[Numbers, Numbers]] = []

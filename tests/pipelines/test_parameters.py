@@ -14,7 +14,7 @@ from pipelines.compile import compile_training
 from pipelines.parameters import collect, parse_settings, read_types, source_parameters
 from pipelines.presets import PRESETS, preset
 
-TYPES = {"epochs": "NUMBER_INTEGER", "crop": "NUMBER_DOUBLE", "weights": "STRING"}
+TYPES = {"epochs": "NUMBER_INTEGER", "dropout": "NUMBER_DOUBLE", "weights": "STRING"}
 
 
 @pytest.fixture(scope="module")
@@ -25,18 +25,18 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(st.characters(exclude_categories=["Cs"])))
-def test_settings_keep_their_values(epochs: int, crop: float, weights: str) -> None:
-    parsed = parse_settings([f"epochs={epochs}", f"crop={crop!r}", f"weights={weights}"], TYPES)
-    assert parsed == {"epochs": epochs, "crop": crop, "weights": weights}
+def test_settings_keep_their_values(epochs: int, dropout: float, weights: str) -> None:
+    parsed = parse_settings([f"epochs={epochs}", f"dropout={dropout!r}", f"weights={weights}"], TYPES)
+    assert parsed == {"epochs": epochs, "dropout": dropout, "weights": weights}
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
         ("epochs", "--set: expected name=value, received 'epochs'"),
-        ("epoch=3", "--set: expected one of crop, epochs, weights, received 'epoch'"),
+        ("epoch=3", "--set: expected one of dropout, epochs, weights, received 'epoch'"),
         ("epochs=three", "--set epochs: expected a whole number, received 'three'"),
-        ("crop=nan", "--set crop: expected a number, received 'nan'"),
+        ("dropout=nan", "--set dropout: expected a number, received 'nan'"),
     ],
 )
 def test_wrong_settings_are_named(setting: str, message: str) -> None:

@@ -7,11 +7,11 @@
     seed      the same seed gives the same result; no global random state is read or changed
     strength  0-1 scales every range; 0 changes nothing but mirrors, 1 is the published chain
 
-`seed` and `imgaug` take and give NumPy arrays (seed: an int), `graph` takes and gives tensors (seed: int64 `(2,)`).
+`seed` and `imgaug` take and give NumPy arrays (seed: an int of at least 0), `graph` takes and gives tensors (seed: int64 `(2,)`).
 
-A box returned is the smallest upright box around the moved corners of the box given, clipped to the frame. It is never empty: a draw
-that would leave less than `KEPT_SHARE` of the moved box's area inside the frame is drawn again, at most `MAX_DRAWS` times in all;
-after that the photo keeps its geometry.
+A box returned is the smallest upright box around the moved outline of the box given, clipped to the frame. It is never empty: a
+draw that would leave less than `KEPT_SHARE` of the moved box's area inside the frame is drawn again, at most `MAX_DRAWS` times in
+all; after that the photo keeps its geometry.
 """
 
 KEPT_SHARE = 0.7

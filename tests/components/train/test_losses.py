@@ -3,10 +3,9 @@
 import keras
 import numpy as np
 import tensorflow as tf
-from scipy.special import log_softmax
 
 from components.common import boxes as box_math
-from components.train.losses import BoxLoss, SmoothedCrossEntropy, giou, iou
+from components.train.losses import BoxLoss, giou, iou
 from components.train.metrics import MeanIoU
 
 
@@ -27,15 +26,6 @@ def test_giou_of_known_boxes() -> None:
     np.testing.assert_allclose(giou(unit, beside), [0.0], atol=1e-6)
     apart = np.array([[3, 0, 4, 1]], np.float32)
     np.testing.assert_allclose(giou(unit, apart), [-0.5], atol=1e-6)
-
-
-def test_smoothed_cross_entropy_agrees_with_scipy() -> None:
-    rng = np.random.default_rng(0)
-    logits, labels = rng.normal(size=(64, 5)).astype(np.float32), rng.integers(0, 5, 64)
-    targets = np.full((64, 5), 0.1 / 5)
-    targets[np.arange(64), labels] += 0.9
-    expected = -(targets * log_softmax(logits, axis=1)).sum(axis=1)
-    np.testing.assert_allclose(SmoothedCrossEntropy(0.1).call(labels, logits), expected, rtol=1e-5)
 
 
 def test_box_loss_is_zero_at_the_truth_and_its_gradient_is_that_of_finite_differences() -> None:

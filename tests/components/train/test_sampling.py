@@ -1,46 +1,94 @@
-"""Balanced sampling: equal shares, every photo once before any twice, the same sequence from wherever it is read."""
+"""Balanced sampling: the shares of classes, every photo once before any twice, the same sequence from wherever it is read."""
+
+import math
+import tracemalloc
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from components.train.sampling import BalancedSampler
+from components.train.sampling import Sampler
 
-counts = st.lists(st.integers(1, 9), min_size=1, max_size=6)
+TEMPERATURES = (math.inf, 3.0, 1.0)
 
-
-def labels_of(counts: list[int], seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)) * 3, counts))
+counts = st.lists(st.integers(0, 9), min_size=1, max_size=6).filter(any)
+temperatures = st.sampled_from(TEMPERATURES)
 
 
 @given(counts, st.integers(0, 99), st.integers(1, 200))
-def test_shares_of_classes_differ_by_at_most_one(counts: list[int], seed: int, draws: int) -> None:
-    labels = labels_of(counts, seed)
-    drawn = labels[BalancedSampler(labels, seed).draws(0, draws)]
-    shares = [np.count_nonzero(drawn == label) for label in np.unique(labels)]
+def test_uniform_shares_of_classes_differ_by_at_most_one(counts: list[int], seed: int, draws: int) -> None:
+    labels, _ = Sampler(counts, seed).draws(0, draws)
+    shares = [np.count_nonzero(labels == label) for label, count in enumerate(counts) if count]
     assert max(shares) - min(shares) <= 1
+    assert sum(shares) == draws
 
 
-@given(counts, st.integers(0, 99), st.integers(1, 200))
-def test_within_a_class_every_photo_once_before_any_twice(counts: list[int], seed: int, draws: int) -> None:
-    labels = labels_of(counts, seed)
-    times = np.bincount(BalancedSampler(labels, seed).draws(0, draws), minlength=len(labels))
-    for label in np.unique(labels):
-        assert np.ptp(times[labels == label]) <= 1
+@given(counts, st.integers(0, 99), st.integers(1, 200), temperatures)
+def test_within_a_class_every_photo_once_before_any_twice(counts: list[int], seed: int, draws: int, temperature: float) -> None:
+    labels, members = Sampler(counts, seed, temperature).draws(0, draws)
+    for label, count in enumerate(counts):
+        drawn = members[labels == label]
+        for begin in range(0, len(drawn), max(1, count)):
+            one_pass = drawn[begin : begin + count]
+            assert len(set(one_pass)) == len(one_pass)
+            assert set(one_pass) <= set(range(count))
 
 
-@given(counts, st.integers(0, 99), st.integers(0, 150), st.integers(1, 50))
-def test_sampling_can_start_anywhere(counts: list[int], seed: int, start: int, draws: int) -> None:
-    labels = labels_of(counts, seed)
-    whole = BalancedSampler(labels, seed).draws(0, start + draws)
-    np.testing.assert_array_equal(BalancedSampler(labels, seed).draws(start, draws), whole[start:])
+@given(counts, st.integers(0, 99), st.integers(0, 150), st.integers(1, 50), temperatures)
+def test_sampling_can_start_anywhere(counts: list[int], seed: int, start: int, draws: int, temperature: float) -> None:
+    whole = Sampler(counts, seed, temperature).draws(0, start + draws)
+    for part, of_whole in zip(Sampler(counts, seed, temperature).draws(start, draws), whole, strict=True):
+        np.testing.assert_array_equal(part, of_whole[start:])
+
+
+@pytest.mark.parametrize("temperature", TEMPERATURES)
+def test_ten_thousand_batches_of_32(temperature: float) -> None:
+    """The proof: 196 classes as unequal as Stanford Cars'."""
+    counts = np.random.default_rng(0).integers(24, 69, 196)
+    labels, members = Sampler(counts, 1, temperature).draws(0, 320_000)
+    expected = counts ** (1 / temperature)
+    shares = np.bincount(labels, minlength=196)
+    assert stats.chisquare(shares, expected * (shares.sum() / expected.sum())).pvalue > 0.05
+    if temperature == math.inf:
+        assert stats.chisquare(np.bincount(np.repeat(np.arange(196), counts))).pvalue < 1e-6, "before, the classes are not equal"
+    for label, count in enumerate(counts):
+        times = np.bincount(members[labels == label], minlength=count)
+        assert np.ptp(times) <= 1
+
+
+def test_every_order_of_a_class_is_equally_likely() -> None:
+    labels, members = Sampler([4], 0).draws(0, 24_000 * 4)
+    orders = members.reshape(-1, 4) @ [1000, 100, 10, 1]
+    _, times = np.unique(orders, return_counts=True)
+    assert len(times) == math.factorial(4)
+    assert stats.chisquare(times).pvalue > 0.001
+
+
+def test_classes_come_in_no_fixed_order() -> None:
+    labels, _ = Sampler([5] * 10, 0).draws(0, 100_000)
+    after = np.zeros((10, 10), int)
+    np.add.at(after, (labels[:-1], labels[1:]), 1)
+    rest = after[~np.eye(10, dtype=bool)]
+    assert rest.min() > 0.9 * rest.mean()
+    assert rest.max() < 1.1 * rest.mean()
 
 
 def test_seeds_differ() -> None:
-    labels = labels_of([20, 20], 0)
-    assert not np.array_equal(BalancedSampler(labels, 0).draws(0, 40), BalancedSampler(labels, 1).draws(0, 40))
+    first, second = (np.stack(Sampler([20, 20], seed).draws(0, 40)) for seed in (0, 1))
+    assert not np.array_equal(first, second)
 
 
-def test_passes_over_a_class_differ() -> None:
-    order = BalancedSampler(np.zeros(20, int), 0).draws(0, 40)
-    assert not np.array_equal(order[:20], order[20:])
+def test_memory_does_not_grow_with_the_data() -> None:
+    def peak(per_class: int) -> int:
+        tracemalloc.start()
+        sampler = Sampler([per_class] * 100, 0)
+        for start in range(0, 32_000, 3200):
+            sampler.draws(start, 3200)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(10)
+    assert peak(1_000_000) <= 1.2 * peak(100)

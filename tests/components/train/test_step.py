@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -12,10 +13,10 @@ import pytest
 from components.common.errors import UserError
 from components.common.records import open_records
 from components.train.config import TrainConfig
-from components.train.reader import training_batches, validation_batches
+from components.train.reader import Reader
 from components.train.step import run
 
-TINY = TrainConfig(backbone="MobileNetV2-0.35", weights="none", batchnorm="trained", image_px=32, epochs=1, batch=8)
+TINY = TrainConfig(backbone="MobileNetV2-0.35", weights="none", batchnorm="trained", image_px=32, epochs=1, batch=8, augment="none")
 
 
 def test_what_is_written(toy_model: Path) -> None:
@@ -36,16 +37,17 @@ def test_the_best_epoch_is_kept(toy_model: Path, toy_records: list[Path]) -> Non
         best = min(csv.DictReader(handle), key=lambda row: float(row["val_loss"]))
     model = keras.models.load_model(toy_model / "model.keras", compile=False)
     right, seen = 0, 0
-    for photos, truth in validation_batches(open_records(toy_records), "validation", batch=4, image_px=32):
-        answer = model(photos, training=False)
-        right += int(np.sum(np.argmax(answer["logits"], axis=1) == truth["logits"].numpy()))
-        seen += len(photos)
+    with Reader(open_records(toy_records), TINY) as reader:
+        for photos, truth in reader.validation("validation"):
+            answer = model(photos, training=False)
+            right += int(np.sum(np.argmax(answer["logits"], axis=1) == np.argmax(truth["logits"], axis=1)))
+            seen += len(photos)
     assert right / seen == pytest.approx(float(best["val_top1"]), abs=1e-6)
 
 
 @pytest.mark.slow
 def test_a_small_set_is_learned(toy_records: list[Path], tmp_path: Path) -> None:
-    config = dataclasses.replace(TINY, image_px=64, epochs=60, learning_rate=3e-3, crop=0.0, color=0.0, dropout=0.0)
+    config = dataclasses.replace(TINY, image_px=64, epochs=60, learning_rate=3e-3, dropout=0.0)
     run(toy_records, tmp_path, config)
     with (tmp_path / "history.csv").open() as handle:
         last = list(csv.DictReader(handle))[-1]
@@ -53,24 +55,19 @@ def test_a_small_set_is_learned(toy_records: list[Path], tmp_path: Path) -> None
     assert float(last["iou"]) >= 0.7
 
 
-def test_batches_are_balanced_and_the_same_from_any_step(toy_records: list[Path]) -> None:
-    records = open_records(toy_records)
-    reading = {"batch": 6, "image_px": 32, "seed": 3, "crop": 0.3, "color": 0.2}
-    whole = list(training_batches(records, **reading).take(4))
-    for photos, truth in whole:
-        assert photos.dtype == np.uint8
-        assert photos.shape == (6, 32, 32, 3)
-        assert np.bincount(truth["logits"]).tolist() == [2, 2, 2]
-    resumed = list(training_batches(records, **reading, first_step=2).take(2))
-    for (photos, truth), (again, truth_again) in zip(whole[2:], resumed, strict=True):
-        np.testing.assert_array_equal(photos, again)
-        np.testing.assert_array_equal(truth["box"], truth_again["box"])
+def test_the_default_policy_is_written_down(toy_records: list[Path], tmp_path: Path) -> None:
+    run(toy_records, tmp_path, dataclasses.replace(TINY, augment="auto"))
+    assert json.loads((tmp_path / "config.json").read_text())["augment"] in ("imgaug", "graph")
 
 
-def test_validation_visits_every_record_once(toy_records: list[Path]) -> None:
-    records = open_records(toy_records)
-    labels = np.concatenate([truth["logits"] for _, truth in validation_batches(records, "test", batch=4, image_px=32)])
-    assert np.bincount(labels).tolist() == records.counts["test"]
+def test_skipped_records_are_listed(toy_records: list[Path], tmp_path: Path) -> None:
+    folders = [Path(shutil.copytree(folder, tmp_path / folder.name)) for folder in toy_records]
+    shard = open_records(folders).shards["train"][0]
+    shard.write_bytes(shard.read_bytes()[:-9])
+    with pytest.raises(UserError, match=rf"{shard.name}: record \d+ is damaged or cut off"):
+        run(folders, tmp_path / "model", TINY)
+    run(folders, tmp_path / "model", dataclasses.replace(TINY, damaged="skip", epochs=3))
+    assert shard.name in (tmp_path / "model" / "skipped.txt").read_text()
 
 
 @pytest.mark.slow
@@ -104,7 +101,12 @@ def test_a_run_that_diverges_is_told_and_leaves_nothing(toy_records: list[Path],
         ({"image_px": 8}, "image_px: expected 32 to 1024, received 8"),
         ({"epochs": 0}, "epochs: expected 1 to inf, received 0"),
         ({"learning_rate": float("nan")}, "learning_rate: expected"),
-        ({"crop": 1.0}, "crop: expected 0 to 0.9, received 1.0"),
+        ({"strength": 1.5}, "strength: expected 0 to 1, received 1.5"),
+        ({"temperature": 0.5}, "temperature: expected 1 to 1e"),
+        ({"sampling": "random"}, "sampling: expected uniform, natural or temperature, received 'random'"),
+        ({"augment": "fast"}, "augment: expected auto, none, seed, imgaug or graph, received 'fast'"),
+        ({"damaged": "ignore"}, "damaged: expected stop or skip, received 'ignore'"),
+        ({"augment": "imgaug", "randaugment": 2}, "randaugment: expected augment graph with it, received imgaug"),
         ({"seed": -1}, "seed: expected 0 to"),
     ],
 )
