@@ -59,7 +59,7 @@ def test_ten_thousand_batches_of_32(temperature: float) -> None:
 
 
 def test_every_order_of_a_class_is_equally_likely() -> None:
-    labels, members = Sampler([4], 0).draws(0, 24_000 * 4)
+    _, members = Sampler([4], 0).draws(0, 24_000 * 4)
     orders = members.reshape(-1, 4) @ [1000, 100, 10, 1]
     _, times = np.unique(orders, return_counts=True)
     assert len(times) == math.factorial(4)
