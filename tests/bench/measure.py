@@ -20,9 +20,7 @@ SPEEDS = {
     **dict.fromkeys(("seed", "imgaug", "graph", "balanced_reader"), "streams"),
     **dict.fromkeys(("ingest", "shard", "copy"), "steps"),
 }
-TRAINING = dict.fromkeys(
-    ("train_constant", "train_shards", "train_constant_one_core", "train_fed_one_core", "load_one_core"), "training"
-)
+TRAINING = dict.fromkeys(("train_constant", "train_shards", "constant_one_core", "fed_one_core", "load_one_core"), "training")
 
 
 @click.command()
@@ -32,7 +30,7 @@ TRAINING = dict.fromkeys(
 @click.option("--seconds", default=0.0, help="How long to measure.")
 @click.option("--smallest", nargs=2, type=click.Path(path_type=Path), help="SOURCE and WORK of the smallest set, for growth.")
 def main(name: str, source: Path, work: Path, seconds: float, smallest: tuple[Path, Path] | None) -> None:
-    """Measures NAME; `prepare` makes what the others read, `feed` is the other end of train_fed_one_core."""
+    """Measures NAME; `prepare` makes what the others read, `feed` is the other end of fed_one_core."""
     photos = PhotoSet(source, work)
     result: dict[str, Any] = {}
     if name == "prepare":

@@ -88,11 +88,13 @@ def show(result: Mapping[str, Any]) -> None:
     table = Table("figure", "images/s", "per core", "peak MiB", title=f"{result['machine']['cores']} cores, full-size JPEGs")
     for name, per_core in result["per_core"].items():
         table.add_row(name, f"{result[name]:,.0f}", f"{per_core:,.0f}", f"{result['peak_mb'][name]:,}")
-    _section(table, "growth", "photos", "seconds", "peak MiB")
+    if result["growth"]:
+        _section(table, "growth", "photos", "seconds", "peak MiB")
     for step, sizes in result["growth"].items():
         for size in sizes:
             table.add_row(step, f"{size['photos']:,}", f"{size['seconds']:.2f}", f"{size['peak_mb']:,}")
-    _section(table, "ratio", "value", "target", "verdict")
+    if result["ratios"]:
+        _section(table, "ratio", "value", "target", "verdict")
     for ratio in result["ratios"]:
         table.add_row(ratio["ratio"], f"{ratio['value']:.3g}", ratio["target"], "met" if ratio["met"] else "[red]not met")
     Console().print(table)

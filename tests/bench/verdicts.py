@@ -35,7 +35,7 @@ SPEEDS = [
 ]
 STEP_TIMES = [
     Target("train_shards", "train_constant", 1.1, at_most=True),
-    Target("train_fed_one_core", "train_constant_one_core", 1.1, at_most=True),
+    Target("fed_one_core", "constant_one_core", 1.1, at_most=True),
 ]
 GROWTH = {"seconds": 17, "peak_mb": 1.2}
 
