@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.common.figures import DARK, LIGHT
 from components.evaluate import pictures
 
-THEMES = (pictures.LIGHT, pictures.DARK)
+THEMES = (LIGHT, DARK)
 
 
 @dataclass(frozen=True)

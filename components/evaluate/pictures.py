@@ -1,35 +1,15 @@
-"""The pictures of an evaluation as PNG bytes, each for a light or a dark page. No global plotting state."""
+"""The pictures of an evaluation as PNG bytes, each for a light or a dark page."""
 
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-NAMED_CLASSES = 24  # up to here every class has its name and every cell its count
-TICKS = 14
-NAME_CHARACTERS = 32
-
-
-@dataclass(frozen=True)
-class Theme:
-    """Colours of a page."""
-
-    paper: str
-    ink: str
-    quiet: str
-    accent: str
-    second: str
-
-
-LIGHT = Theme(paper="#ffffff", ink="#1c2430", quiet="#c9d0da", accent="#1f5fbf", second="#c8372d")
-DARK = Theme(paper="#161c26", ink="#e4e9f1", quiet="#3a4657", accent="#6ea8ff", second="#ff7b6e")
+from components.common.figures import NAMED_CLASSES, Theme, blank, class_ticks, dress, legend, png
 
 
 def confusion(matrix: NDArray[np.int64], classes: Sequence[str], theme: Theme) -> bytes:
@@ -41,8 +21,7 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], theme: Theme) -
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     colours = LinearSegmentedColormap.from_list("share", [theme.paper, theme.accent])
     image = axes.imshow(shares, cmap=colours, norm=PowerNorm(0.6, 0, 1), interpolation="nearest", aspect="equal")
-    ticks = range(count) if few else sorted({round(tick) for tick in np.linspace(0, count - 1, TICKS)})
-    names = [_short(classes[tick]) for tick in ticks]
+    ticks, names = class_ticks(classes)
     axes.set_xticks(ticks, names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(ticks, names)
     axes.set_xlabel("predicted")
@@ -53,8 +32,8 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], theme: Theme) -
             axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=ink, fontsize=9)
     bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02, ticks=[0, 0.1, 0.25, 0.5, 0.75, 1])
     bar.set_label("share of the true class's photos")
-    _dress(bar.ax, theme)
-    return _png(figure)
+    dress(bar.ax, theme)
+    return png(figure)
 
 
 def iou_histogram(iou: NDArray[np.float32], baseline: float, theme: Theme) -> bytes:
@@ -69,8 +48,8 @@ def iou_histogram(iou: NDArray[np.float32], baseline: float, theme: Theme) -> by
     axes.set_xlim(0, 1)
     axes.set_xlabel("IoU of predicted and true box")
     axes.set_ylabel("photos")
-    _legend(axes, theme)
-    return _png(figure)
+    legend(axes, theme)
+    return png(figure)
 
 
 def curve_panels(history: pd.DataFrame) -> dict[str, list[str]]:
@@ -86,9 +65,9 @@ def curve_panels(history: pd.DataFrame) -> dict[str, list[str]]:
 
 def training_curves(history: pd.DataFrame, panels: dict[str, list[str]], theme: Theme) -> bytes:
     """The columns of each panel by `epoch`, validation solid and training dotted."""
-    figure = Figure((5.6, 2.2 * len(panels) + 0.4), layout="constrained", facecolor=theme.paper)
+    figure = blank(theme, 5.6, 2.2 * len(panels) + 0.4)
     for axes, (title, names) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels.items(), strict=True):
-        _dress(axes, theme)
+        dress(axes, theme)
         measures = sorted({name.removeprefix("val_") for name in names})
         for name in sorted(names, key=lambda name: (name.removeprefix("val_"), name)):
             seen = history[["epoch", name]].dropna()
@@ -96,39 +75,13 @@ def training_curves(history: pd.DataFrame, panels: dict[str, list[str]], theme: 
             style = "-" if name.startswith("val_") else ":"
             axes.plot(seen["epoch"], seen[name], style, marker="." if len(seen) < 30 else "", label=name, color=colour)
         axes.set_ylabel(title)
-        _legend(axes, theme)
+        legend(axes, theme)
     figure.axes[-1].set_xlabel("epoch")
-    return _png(figure)
+    return png(figure)
 
 
 def _figure(theme: Theme, width_in: float, height_in: float) -> tuple[Figure, Axes]:
-    figure = Figure((width_in, height_in), layout="constrained", facecolor=theme.paper)
+    figure = blank(theme, width_in, height_in)
     axes = figure.add_subplot()
-    _dress(axes, theme)
+    dress(axes, theme)
     return figure, axes
-
-
-def _dress(axes: Axes, theme: Theme) -> None:
-    axes.set_facecolor(theme.paper)
-    axes.tick_params(colors=theme.ink)
-    axes.xaxis.label.set_color(theme.ink)
-    axes.yaxis.label.set_color(theme.ink)
-    for spine in axes.spines.values():
-        spine.set_edgecolor(theme.quiet)
-
-
-def _legend(axes: Axes, theme: Theme) -> None:
-    axes.legend(frameon=False, labelcolor=theme.ink, fontsize=9)
-
-
-def _short(name: str) -> str:
-    # the middle goes, as the end often holds the year; and matplotlib would read $ as the start of a formula
-    short = name if len(name) <= NAME_CHARACTERS else f"{name[:18]}…{name[-13:]}"
-    return short.replace("$", r"\$")
-
-
-def _png(figure: Figure) -> bytes:
-    content = io.BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(content, format="png", dpi=160, metadata={"Software": None})
-    return content.getvalue()

@@ -9,6 +9,7 @@ from matplotlib import rcParams
 from matplotlib._pylab_helpers import Gcf
 from PIL import Image
 
+from components.common import figures
 from components.evaluate import metrics, pictures, tables, wall
 from components.evaluate.answers import Answers
 from components.evaluate.charts import draw
@@ -76,7 +77,7 @@ def test_wall_holds_at_most_24_photos_and_none_twice(right: int) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 8, 24, 25, 196])
 def test_confusion_picture_of_any_number_of_classes(count: int) -> None:
-    content = pictures.confusion(np.eye(count, dtype=np.int64), CLASSES[:count], pictures.DARK)
+    content = pictures.confusion(np.eye(count, dtype=np.int64), CLASSES[:count], figures.DARK)
     with Image.open(io.BytesIO(content)) as picture:
         assert min(picture.size) > 300
         assert max(picture.size) < 3000
@@ -84,7 +85,7 @@ def test_confusion_picture_of_any_number_of_classes(count: int) -> None:
 
 def test_drawing_leaves_no_global_state() -> None:
     before = dict(rcParams)
-    pictures.iou_histogram(np.array([0.2, 1.0], np.float32), 0.5, pictures.LIGHT)
+    pictures.iou_histogram(np.array([0.2, 1.0], np.float32), 0.5, figures.LIGHT)
     assert dict(rcParams) == before
     assert Gcf.figs == {}
 
