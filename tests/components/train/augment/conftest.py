@@ -1,0 +1,56 @@
+"""The policies under one NumPy-facing call, and photos to try them on."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from components.train.augment import imgaug, seed
+
+Photos = NDArray[np.uint8]
+Boxes = NDArray[np.float32]
+Policy = Callable[[Photos, Boxes, int, float], tuple[Photos, Boxes]]
+
+POLICIES: dict[str, Policy] = {"imgaug": imgaug.augment, "seed": seed.augment}
+
+
+@pytest.fixture(params=POLICIES)
+def augment(request: pytest.FixtureRequest) -> Policy:
+    """Each policy's `augment`."""
+    return POLICIES[request.param]
+
+
+@pytest.fixture
+def policies() -> dict[str, Policy]:
+    return POLICIES
+
+
+@pytest.fixture
+def scenes() -> Callable[[int, int, int], Photos]:
+    """Makes `count` photos of overlapping discs with a grain: edges and plain areas of every size, as photos have them."""
+
+    def make(count: int, height: int, width: int) -> Photos:
+        rng = np.random.default_rng(count)
+        made = np.zeros((count, height, width, 3), np.uint8)
+        for photo in made:
+            for radius in min(height, width) / np.linspace(2, 40, 200):
+                centre = rng.integers(0, (width, height)).tolist()
+                cv2.circle(photo, centre, max(1, round(radius)), rng.integers(20, 220, 3).tolist(), -1)
+        return made + rng.integers(0, 20, made.shape, np.uint8)
+
+    return make
+
+
+@pytest.fixture
+def boxes() -> Callable[[int, float, float], Boxes]:
+    """Makes boxes anywhere in the frame, with sides from `low` to `high` of the photo's."""
+
+    def make(count: int, low: float, high: float) -> Boxes:
+        rng = np.random.default_rng(count)
+        sides = rng.uniform(low, high, (count, 2))
+        origins = rng.uniform(0, 1 - sides)
+        return np.concatenate([origins, origins + sides], -1).astype(np.float32)
+
+    return make
