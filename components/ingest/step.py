@@ -5,12 +5,11 @@ The source's own test photos stay the test split. Validation is carved from trai
 test split gets one carved the same way, whatever the seed, so that models of different seeds are tested on the same photos.
 """
 
-import os
 import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from components.ingest.write import SplitPhoto, replacing, write_dataset, write_
 
 TEST_SHARE = 0.2
 TEST_SEED = 0
+PHOTOS_AT_A_TIME = 16
 MAX_SOURCE_BYTES = 20 * 2**30
 
 
@@ -86,10 +86,11 @@ def _check_settings(seed: int, validation_share: float, max_rejected_share: floa
 def _check(listing: Listing, scratch: Path) -> tuple[list[CheckedPhoto], list[RejectedPhoto]]:
     listed, rejected = without_repeats(listing.photos)
     checked: list[CheckedPhoto] = []
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with warnings.catch_warnings(), ThreadPool() as pool:
         # Pillow warns of odd metadata, which does no harm, and of size, which is checked.
         warnings.filterwarnings("ignore", module="PIL")
-        results = pool.map(lambda photo: check_photo(photo, len(listing.classes), scratch), listed)
+        # Handed out in chunks: a future a photo would be most of the memory.
+        results = pool.imap(lambda photo: check_photo(photo, len(listing.classes), scratch), listed, PHOTOS_AT_A_TIME)
         for result in track(results, "checking photos", len(listed)):
             if isinstance(result, CheckedPhoto):
                 checked.append(result)

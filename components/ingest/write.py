@@ -9,10 +9,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from components.common.dataset import BOX_COLUMNS, COLUMN_TYPES, SCHEMA, SPLITS
 from components.common.errors import UserError
@@ -20,6 +23,8 @@ from components.common.whole import whole_folder
 from components.ingest.checks import CheckedPhoto, RejectedPhoto
 
 TAR_BYTES = 256 * 2**20
+ROW_GROUP = 1024
+IDENTITY = ["file", "label", *BOX_COLUMNS, "width", "height", "split", "sha256"]
 OWN_FILES = ("dataset.json", "classes.json", "annotations.parquet", "rejected.csv", "images-*.tar")
 
 
@@ -48,14 +53,13 @@ def write_dataset(
 ) -> dict[str, Any]:
     """Writes every file of the dataset into `folder`, an empty one; returns dataset.json's content."""
     in_order = sorted(photos, key=lambda item: (item.split, item.photo.listed.file))
-    annotations = pd.DataFrame(list(_packed(folder, in_order)), columns=list(COLUMN_TYPES)).astype(COLUMN_TYPES)
-    annotations.to_parquet(folder / "annotations.parquet", index=False)
+    identity = _write_annotations(folder / "annotations.parquet", _packed(folder, in_order), classes)
     _write_json(folder / "classes.json", classes)
     write_rejected(folder / "rejected.csv", rejected)
     counts = Counter(item.split for item in in_order)
     info = {
         "schema": SCHEMA,
-        "id": _identity(annotations, classes),
+        "id": identity,
         "source": source,
         "seed": seed,
         "photos": len(in_order),
@@ -103,11 +107,21 @@ def _packed(folder: Path, photos: Sequence[SplitPhoto]) -> Iterator[tuple[Any, .
         number += 1
 
 
-def _identity(annotations: pd.DataFrame, classes: list[str]) -> str:
-    content = annotations[["file", "label", *BOX_COLUMNS, "width", "height", "split", "sha256"]]
+def _write_annotations(path: Path, rows: Iterator[tuple[Any, ...]], classes: list[str]) -> str:
+    """Writes the rows, one group of them in memory at a time; returns the dataset's id."""
     digest = hashlib.sha256(json.dumps(classes).encode())
-    digest.update(content.to_csv(index=False, lineterminator="\n").encode())
+    group = _next_group(rows)
+    with pq.ParquetWriter(path, pa.Schema.from_pandas(group, preserve_index=False)) as writer:
+        header = True
+        while len(group):
+            writer.write_table(pa.Table.from_pandas(group, preserve_index=False))
+            digest.update(group[IDENTITY].to_csv(index=False, header=header, lineterminator="\n").encode())
+            group, header = _next_group(rows), False
     return digest.hexdigest()
+
+
+def _next_group(rows: Iterator[tuple[Any, ...]]) -> pd.DataFrame:
+    return pd.DataFrame(list(islice(rows, ROW_GROUP)), columns=list(COLUMN_TYPES)).astype(COLUMN_TYPES)
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -29,6 +29,7 @@ def _bytes(photo: Image.Image, kind: str = "JPEG", **settings: object) -> bytes:
 
 
 JPEG = _bytes(PHOTO)
+PROGRESSIVE = _bytes(PHOTO, progressive=True)
 
 
 def _check(tmp_path: Path, content: bytes | None, box: tuple = BOX, label: int = 0) -> CheckedPhoto | RejectedPhoto:
@@ -156,9 +157,11 @@ def test_a_box_is_clipped_or_refused(tmp_path_factory: pytest.TempPathFactory, x
         assert x2 <= x1 or y2 <= y1 or inside < 0.5 * (x2 - x1) * (y2 - y1)
 
 
-@given(st.binary(max_size=400), st.integers(2, len(JPEG)))
-def test_no_bytes_crash_the_checks(tmp_path_factory: pytest.TempPathFactory, junk: bytes, at: int) -> None:
-    for content in (junk, JPEG[:at] + junk, JPEG[:at] + junk + JPEG[at + len(junk) :]):
+@given(st.binary(max_size=400), st.integers(2, len(JPEG)), st.sampled_from([JPEG, PROGRESSIVE]))
+def test_no_bytes_crash_the_checks_and_what_passes_can_be_shown(
+    tmp_path_factory: pytest.TempPathFactory, junk: bytes, at: int, whole: bytes
+) -> None:
+    for content in (junk, whole[:at] + junk, whole[:at] + junk + whole[at + len(junk) :]):
         result = _check(tmp_path_factory.mktemp("junk"), content)
         if isinstance(result, CheckedPhoto):
             Image.open(result.path).load()

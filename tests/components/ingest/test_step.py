@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from pyarrow import parquet
 
 from components.common import boxes, storage
 from components.common.dataset import COLUMN_TYPES, open_dataset
@@ -84,6 +86,14 @@ def test_the_archives_are_plain_tars(toy_folder: Path, tmp_path: Path, monkeypat
                 assert (member.mtime, member.uid, member.gid) == (0, 0, 0)
                 unpacked.append(tar.extractfile(member).read())
     assert unpacked == list(_photos(tmp_path / "dataset").values())
+
+
+def test_rows_are_written_in_groups(toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = run(str(toy_folder), tmp_path / "at_once")
+    monkeypatch.setattr(write, "ROW_GROUP", 7)
+    assert run(str(toy_folder), tmp_path / "in_groups") == at_once
+    pd.testing.assert_frame_equal(*(open_dataset(tmp_path / name).annotations for name in ("at_once", "in_groups")))
+    assert parquet.ParquetFile(tmp_path / "in_groups" / "annotations.parquet").num_row_groups == 5
 
 
 def test_again_is_the_same_and_another_seed_another_validation(toy_folder: Path, tmp_path: Path) -> None:
