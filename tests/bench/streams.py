@@ -42,8 +42,9 @@ def decode_resize_limit(photos: PhotoSet, seconds: float) -> Measured:
 def original_way(photos: PhotoSet, seconds: float) -> Measured:
     """As the project that this one re-imagines fed its models: the seed chain on one full-size photo at a time, in Python."""
     import imgaug.augmenters as iaa
-    from components.train.augment.seed import children
     from imgaug.augmentables.bbs import BoundingBox, BoundingBoxesOnImage
+
+    from components.train.augment.seed import children
 
     chain = iaa.Sequential([*children(1.0), iaa.Resize(IMAGE_PX)], random_order=True)
 
