@@ -71,6 +71,7 @@ def effects(strength: float) -> list[iaa.Augmenter]:
         iaa.AverageBlur(k=(round(1 + s), round(1 + 6 * s))),
         iaa.MedianBlur(k=(1 + 2 * round(s), 1 + 2 * round(5 * s))),
     ]
+    edges = [iaa.EdgeDetect((0, 0.5 * s)), iaa.DirectedEdgeDetect((0, 0.5 * s), direction=(0.0, 1.0))]
     drops = [
         iaa.Dropout(_kept(0.01 * s, 0.1 * s), per_channel=0.5),
         iaa.CoarseDropout(_kept(0.03 * s, 0.15 * s), size_percent=(0.02, 0.05), per_channel=0.2),
@@ -81,7 +82,7 @@ def effects(strength: float) -> list[iaa.Augmenter]:
         iaa.BlendAlpha((0.2, 0.8), iaa.Sharpen(s, lightness=2), iaa.CoarseDropout(0.1 * s, size_px=8), per_channel=0.5),
         iaa.Sharpen((0, s), lightness=(0.75, 1.5)),
         iaa.Emboss((0, s), strength=(0, 2)),
-        iaa.Sometimes(0.5, iaa.OneOf([iaa.EdgeDetect((0, 0.5 * s)), iaa.DirectedEdgeDetect((0, 0.5 * s), direction=(0.0, 1.0))])),
+        iaa.Sometimes(0.5, [iaa.OneOf(edges)]),  # in a list, since seed_() would else pass over OneOf
         iaa.AdditiveGaussianNoise(scale=(0, 0.05 * 255 * s), per_channel=0.5),
         iaa.OneOf(drops),
         iaa.Invert(0.05 * s, per_channel=True),

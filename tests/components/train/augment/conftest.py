@@ -29,7 +29,7 @@ def policies() -> dict[str, Policy]:
 
 @pytest.fixture
 def scenes() -> Callable[[int, int, int], Photos]:
-    """Makes `count` photos of overlapping discs with a grain: edges and plain areas of every size, as photos have them."""
+    """Makes `count` photos of overlapping discs with a grain: edges and plain areas of every size, more light than hue, as in photos."""
 
     def make(count: int, height: int, width: int) -> Photos:
         rng = np.random.default_rng(count)
@@ -37,7 +37,8 @@ def scenes() -> Callable[[int, int, int], Photos]:
         for photo in made:
             for radius in min(height, width) / np.linspace(2, 40, 200):
                 centre = rng.integers(0, (width, height)).tolist()
-                cv2.circle(photo, centre, max(1, round(radius)), rng.integers(20, 220, 3).tolist(), -1)
+                color = rng.integers(30, 190) + rng.integers(-25, 26, 3)
+                cv2.circle(photo, centre, max(1, round(radius)), color.tolist(), -1)
         return made + rng.integers(0, 20, made.shape, np.uint8)
 
     return make
