@@ -13,7 +13,7 @@ IMAGE   ?=
 PARTS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev demo compile test test-fast lint format lock bench clean
+.PHONY: help env env-dev demo compile test test-fast lint format lock bench plots clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -67,6 +67,15 @@ lock: env-dev ## the locked requirements anew, from pyproject.toml
 
 bench: env ## speeds, memory and growth, in build/bench.json: PARTS="speeds growth training"
 	@$(RUN) -m tests.bench $(PARTS)
+
+PLOTTED = $(or $(SOURCE),toy://?classes=8&per_class=60&seed=1)
+PLOTTED_DATA = build/plots/data-$(firstword $(shell printf %s "$(PLOTTED)" | cksum))
+SHARD = from pathlib import Path; from components.shard.step import run; run(Path("$(PLOTTED_DATA)/dataset"), Path("$(PLOTTED_DATA)/records"))
+
+plots: env ## what training is fed, as pictures in build/plots: SOURCE=
+	@test -e $(PLOTTED_DATA)/records || { \
+	    $(RUN) -m components.ingest run "$(PLOTTED)" $(PLOTTED_DATA)/dataset && $(RUN) -c '$(SHARD)'; }
+	@$(RUN) -m components.train plots --records $(PLOTTED_DATA)/records --output build/plots
 
 clean: ## remove what was built, keep the environment
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache
