@@ -21,7 +21,7 @@ from components.train.augment.geometry import Array, place, warp
 
 Effect = Callable[[MatLike, np.random.Generator, float], MatLike]
 
-_MOSTEFFECTS = 5
+_MOST_EFFECTS = 5
 _NOISE_SIGMA = 32  # of the stored field, which is centred at 128 and so holds 4 sigma
 
 
@@ -33,7 +33,7 @@ def augment(
     n, height, width, _ = photos.shape
     families = len(EFFECTS) + 2  # the last two are elastic and piecewise-affine, which belong to the mapping
     order = rng.random((n, families)).argsort(1)
-    order[np.arange(families) >= rng.integers(0, _MOSTEFFECTS + 1, (n, 1))] = -1
+    order[np.arange(families) >= rng.integers(0, _MOST_EFFECTS + 1, (n, 1))] = -1
     shaken, bent = [(order == len(EFFECTS) + i).any(1) & (rng.random(n) < 0.5) for i in range(2)]
     reach = shaken * rng.uniform(0.5 * strength, 3.5 * strength, n)
     size = np.array([width, height], np.float64)

@@ -29,7 +29,7 @@ def policies() -> dict[str, Policy]:
 
 @pytest.fixture
 def scenes() -> Callable[[int, int, int], Photos]:
-    """Makes `count` photos of overlapping discs with a grain: edges and plain areas of every size, more light than hue, as in photos."""
+    """Makes `count` photos of overlapping discs with a grain: edges and areas of every size, more light than hue, as in photos."""
 
     def make(count: int, height: int, width: int) -> Photos:
         rng = np.random.default_rng(count)

@@ -13,6 +13,12 @@ from components.train.augment import KEPT_SHARE, geometry, imgaug, seed
 CAR_LIGHT = 100  # brighter than what is behind it, by enough to be seen through most effects
 SEEN = 0.4  # of the difference that the car makes to its lightest pixels
 
+FAMILIES = [
+    *("superpixels", "blur", "sharpen_or_drop", "sharpen", "emboss", "edges", "noise"),
+    *("drop", "invert", "add", "multiply", "grayscale", "contrast", "elastic", "piecewise_affine"),
+]
+SEED_ORDER = [*FAMILIES[:12], "elastic", "contrast", "piecewise_affine"]
+
 
 def _batches(augment, photos, boxes, strength=1.0, size=100):
     parts = [augment(photos[i : i + size], boxes[i : i + size], i, strength) for i in range(0, len(photos), size)]
@@ -52,6 +58,36 @@ def test_a_box_follows_its_car(augment, scenes, boxes):
     assert visible.mean() > 0.97
     assert np.median(overlap) >= 0.93
     assert np.quantile(overlap, 0.05) >= 0.8
+
+
+def _bent_by_imgaug(photos, given):
+    size = np.array([photos.shape[2], photos.shape[1]])
+    rng, bent = np.random.default_rng(0), np.ones(len(photos), bool)
+    matrices, bends, moved = geometry.place(given * np.tile(size, 2), size, bent, 1.0, rng)
+    return [geometry.warp(*each, 0, rng) for each in zip(photos, matrices, bends, strict=True)], moved / np.tile(size, 2)
+
+
+def _bent_by_seed(photos, given):
+    size = np.array([photos.shape[2], photos.shape[1]])
+    points = [ia.KeypointsOnImage.from_xy_array(each, photos.shape[1:]) for each in geometry.outline(given * np.tile(size, 2))]
+    bend = seed.effects(1.0)[SEED_ORDER.index("piecewise_affine")]
+    bend.seed_(0)
+    augmented, moved = zip(*[bend(image=photo, keypoints=each) for photo, each in zip(photos, points, strict=True)], strict=True)
+    return augmented, geometry.upright(np.stack([each.to_xy_array() for each in moved]) / size)
+
+
+@pytest.mark.parametrize("bend", [_bent_by_imgaug, _bent_by_seed])
+def test_a_box_follows_a_bend(bend, boxes):
+    given = np.rint(boxes(100, 0.5, 0.7) * 128).astype(int)
+    given = np.clip(given, 10, 118)
+    photos = np.zeros((100, 128, 128, 3), np.uint8)
+    for photo, (x1, y1, x2, y2) in zip(photos, given, strict=True):
+        photo[y1:y2, x1:x2] = 200
+    augmented, moved = bend(photos, given / 128)
+    found, _ = _visible_boxes(np.stack(augmented), np.zeros_like(photos))
+    overlap = _iou(np.clip(moved, 0, 1), found)
+    assert np.median(overlap) > 0.97
+    assert overlap.min() > 0.9
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (32, 32), (48, 96), (97, 33)])
@@ -126,13 +162,6 @@ def test_a_photo_without_a_good_draw_keeps_its_geometry(module, scenes, boxes, m
     np.testing.assert_allclose(module.augment(scenes(10, 32, 32), given, 1, 1.0)[1], given, atol=1e-6)
 
 
-FAMILIES = [
-    *("superpixels", "blur", "sharpen_or_drop", "sharpen", "emboss", "edges", "noise"),
-    *("drop", "invert", "add", "multiply", "grayscale", "contrast", "elastic", "piecewise_affine"),
-]
-SEED_ORDER = [*FAMILIES[:12], "elastic", "contrast", "piecewise_affine"]
-
-
 def _fast(family, photo, rng):
     """One effect of the policy `imgaug`, at full strength."""
     if family in FAMILIES[:13]:
@@ -163,6 +192,7 @@ def test_every_photo_draws_up_to_five_of_the_effects(boxes, monkeypatch):
     imgaug.augment(np.zeros((1200, 8, 8, 3), np.uint8), boxes(1200, 0.4, 0.8), 1)
     counts = np.bincount(drawn, minlength=13)
     np.testing.assert_allclose(counts, 1200 * 2.5 / 15, rtol=0.3)
+    assert counts.sum() == pytest.approx(1200 * 2.5 * 13 / 15, rel=0.08)
 
 
 @pytest.mark.slow
