@@ -23,6 +23,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,10 +70,9 @@ class Dataset:
             UserError: an archive ends before a photo does.
         """
         with contextlib.ExitStack() as stack:
-            archives = {tar: stack.enter_context((self.folder / tar).open("rb")) for tar in rows["tar"].unique()}
+            archives = {tar: stack.enter_context((self.folder / tar).open("rb")).fileno() for tar in rows["tar"].unique()}
             for tar, offset, size in zip(rows["tar"], rows["offset"], rows["bytes"], strict=True):
-                archives[tar].seek(offset)
-                photo = archives[tar].read(size)
+                photo = os.pread(archives[tar], size, offset)
                 if len(photo) != size:
                     raise UserError(f"{self.folder / tar}: expected {size} bytes at {offset}, found {len(photo)}; ingest again")
                 yield photo

@@ -1,14 +1,21 @@
-"""Writes one shard and its index."""
+"""Writes one shard and its index.
+
+Two threads share the work, each about half: one reads photos and builds records, the other writes them and computes the checksum.
+At most two blocks are in memory.
+"""
 
 import hashlib
+import struct
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import tensorflow as tf
-
 from components.common.dataset import BOX_COLUMNS, Dataset
-from components.common.index import write_index
+from components.common.index import _masked_crc, write_index
 from components.common.records import encode
 from components.shard.plan import Shard
+
+BLOCK_BYTES = 2**18
 
 
 def write_shard(dataset: Dataset, shard: Shard, folder: Path) -> dict[str, str | int]:
@@ -17,16 +24,42 @@ def write_shard(dataset: Dataset, shard: Shard, folder: Path) -> dict[str, str |
     Returns:
         The shard's entry in records.json: split, records, sha256 of the file.
     """
-    rows = shard.rows
     path = folder / shard.name
-    lengths = []
+    lengths: list[int] = []
+    digest = hashlib.sha256()
+    with path.open("wb") as handle, ThreadPoolExecutor(1) as beside:
+
+        def keep(block: bytes) -> None:
+            handle.write(block)
+            digest.update(block)
+
+        kept = beside.submit(keep, b"")
+        for block in _blocks(_examples(dataset, shard), lengths):
+            kept.result()
+            kept = beside.submit(keep, block)
+        kept.result()
+    write_index(path, shard.rows["label"], lengths)
+    return {"split": shard.split, "records": len(shard.rows), "sha256": digest.hexdigest()}
+
+
+def _examples(dataset: Dataset, shard: Shard) -> Iterator[bytes]:
+    rows = shard.rows
     columns = zip(rows["file"], rows["label"], rows[BOX_COLUMNS].to_numpy(), rows["width"], rows["height"], strict=True)
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for jpeg, (file, label, box, width, height) in zip(dataset.photos(rows), columns, strict=True):
-            example = encode(jpeg, file, label, dataset.classes[label], box, width, height)
-            writer.write(example)
-            lengths.append(len(example))
-    write_index(path, rows["label"], lengths)
-    with path.open("rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    return {"split": shard.split, "records": len(rows), "sha256": digest}
+    for jpeg, (file, label, box, width, height) in zip(dataset.photos(rows), columns, strict=True):
+        yield encode(jpeg, file, label, dataset.classes[label], box, width, height)
+
+
+def _blocks(examples: Iterable[bytes], lengths: list[int]) -> Iterator[bytes]:
+    """The shard's bytes in blocks of about BLOCK_BYTES; each Example's length is appended to `lengths`."""
+    parts: list[bytes] = []
+    size = 0
+    for example in examples:
+        lengths.append(len(example))
+        length = struct.pack("<Q", len(example))
+        parts += (length, struct.pack("<I", _masked_crc(length)), example, struct.pack("<I", _masked_crc(example)))
+        size += len(example)
+        if size >= BLOCK_BYTES:
+            yield b"".join(parts)
+            parts.clear()
+            size = 0
+    yield b"".join(parts)
