@@ -21,7 +21,7 @@ from components.common import pixels
 from components.common.errors import UserError
 from components.common.index import DamagedRecordError, SplitIndex
 from components.common.records import Records, parse
-from components.train.augment import graph
+from components.train.augment import graph, mix
 from components.train.augment.workers import Workers
 from components.train.config import TrainConfig
 from components.train.sampling import Sampler
@@ -135,12 +135,15 @@ class Reader:
 
     def _augmented(self, batches: tf.data.Dataset) -> tf.data.Dataset:
         """`(step, (photos, labels, boxes))` -> batches."""
+        config = self._config
         policy, calls = self._policy()
 
         def augmented(step: tf.Tensor, loaded: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> Batch:
             photos, labels, boxes = loaded
             photos, boxes = policy(step, photos, boxes)
-            return self._targets(photos, labels, boxes)
+            classes = tf.one_hot(labels, self._classes)
+            photos, boxes, classes = mix.mix(photos, boxes, classes, self._seed(step), config.mixup, config.cutmix)
+            return photos, {"logits": classes, "box": boxes}
 
         return batches.map(augmented, num_parallel_calls=calls, deterministic=True)
 
@@ -150,9 +153,8 @@ class Reader:
         if config.augment == "none":
             return lambda _, photos, boxes: (photos, boxes), tf.data.AUTOTUNE
         if config.augment == "graph":
-            seed = tf.constant(config.seed, tf.int64)
             return lambda step, photos, boxes: graph.augment(
-                photos, boxes, tf.stack([seed, step]), config.strength, config.randaugment
+                photos, boxes, self._seed(step), config.strength, config.randaugment
             ), tf.data.AUTOTUNE
         processes = len(os.sched_getaffinity(0))
         workers = self._exit.enter_context(Workers(f"components.train.augment.{config.augment}", processes, config.strength))
@@ -169,6 +171,9 @@ class Reader:
 
     def _targets(self, photos: tf.Tensor, labels: tf.Tensor, boxes: tf.Tensor) -> Batch:
         return photos, {"logits": tf.one_hot(labels, self._classes), "box": boxes}
+
+    def _seed(self, step: tf.Tensor) -> tf.Tensor:
+        return tf.stack([tf.constant(self._config.seed, tf.int64), step])
 
     @contextlib.contextmanager
     def _noting_failure(self) -> Iterator[None]:
