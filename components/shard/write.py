@@ -1,7 +1,7 @@
 """Writes one shard and its index.
 
 Two threads share the work, each about half: one reads photos and builds records, the other writes them and computes the checksum.
-At most two blocks are in memory.
+Three blocks at most are in memory.
 """
 
 import hashlib
