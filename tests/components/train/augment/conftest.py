@@ -5,18 +5,25 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.train.augment import imgaug, seed
+from components.train.augment import graph, imgaug, seed
 
 Photos = NDArray[np.uint8]
 Boxes = NDArray[np.float32]
 Policy = Callable[[Photos, Boxes, int, float], tuple[Photos, Boxes]]
 
-POLICIES: dict[str, Policy] = {"imgaug": imgaug.augment, "seed": seed.augment}
+
+def _in_graph(photos: Photos, boxes: Boxes, seed: int, strength: float) -> tuple[Photos, Boxes]:
+    augmented, moved = graph.augment(tf.constant(photos), tf.constant(boxes), tf.constant([0, seed], tf.int64), strength)
+    return augmented.numpy(), moved.numpy()
 
 
-@pytest.fixture(params=POLICIES)
+POLICIES: dict[str, Policy] = {"imgaug": imgaug.augment, "seed": seed.augment, "graph": _in_graph}
+
+
+@pytest.fixture(params=["imgaug", "seed", pytest.param("graph", marks=pytest.mark.slow)])  # graph compiles for seconds a shape
 def augment(request: pytest.FixtureRequest) -> Policy:
     """Each policy's `augment`."""
     return POLICIES[request.param]
