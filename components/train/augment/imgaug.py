@@ -4,8 +4,8 @@
   touched, so that drawing again costs next to nothing.
 - Families, odds and ranges are those of `seed`. Three effects are of the same kind but made another way: a superpixel is the bright
   or the dark part of a cell of a grid, a median is taken where its kernel is 3 px, and noise is cut from a stored field.
-- Each photo draws its own effects. imgaug's augmenters, on groups of four photos, take from 1.4 (kernels) to 17 times (noise) as long
-  as the OpenCV calls here, and importing them takes a worker over a second.
+- Each photo draws its own effects. imgaug's augmenters, on groups of four photos, take from 1.4 (kernels) to 17 times (noise) as
+  long as the OpenCV calls here, and importing them takes a worker over a second.
 """
 
 import functools
