@@ -7,9 +7,9 @@ clipped, also between steps that each lose what they push out of the frame, and 
 import warnings
 from typing import Any
 
-import imgaug as ia  # type: ignore[import-untyped]
-import imgaug.augmenters as iaa  # type: ignore[import-untyped]
-import imgaug.parameters as iap  # type: ignore[import-untyped]
+import imgaug as ia
+import imgaug.augmenters as iaa
+import imgaug.parameters as iap
 import numpy as np
 from numpy.typing import NDArray
 
