@@ -21,7 +21,7 @@ DRAWN_PHOTOS = "toy://?classes=64&per_class=16&seed=1"
 GROUPS: dict[str, list[str]] = {"speeds": list(SPEEDS), "growth": [], "training": list(TRAINING)}
 WHOLE = ("speeds", "growth")
 STEPS = ("read", "shard", "ingest")
-PHOTOS, SECONDS, ROUNDS = 512, 4.0, 3
+PHOTOS, SECONDS, ROUNDS = 512, 3.0, 3
 QUICK_PHOTOS, QUICK_SECONDS, QUICK_ROUNDS = 32, 0.2, 1
 SPEED_FACTOR, GROWTH_FACTORS = 4, (1, 4, 16)
 
