@@ -14,6 +14,7 @@ functions below are compiled one by one because XLA, given them as one, computes
 """
 
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -49,7 +50,7 @@ def augment(
     Returns:
         uint8 photos and float32 boxes of the same shapes.
     """
-    numbers = tf.unstack(tf.random.stateless_uniform([STAGES, tf.shape(photos)[0], NUMBERS], seed))
+    numbers = tf.unstack(uniform_numbers([STAGES, tf.shape(photos)[0], NUMBERS], seed))
     drawn = _drawn(numbers[0], randaugment)
     reach, largest = tf.constant(strength, tf.float32), randaugment > 0  # a tensor, so that no strength is compiled anew
     origins, moved = _geometry(photos, boxes, numbers[1], drawn, reach, largest)
@@ -59,6 +60,11 @@ def augment(
     pixels = _replaced(pixels, blocks)
     pixels = _changed(pixels, numbers[3], drawn, reach, largest)
     return tf.ensure_shape(pixels, photos.shape), tf.ensure_shape(moved, boxes.shape)
+
+
+def uniform_numbers(shape: Sequence[int | tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+    """0-1, from the bits: TensorFlow's own floats of a seed are others where an outer function is compiled by XLA."""
+    return _uniform(tf.random.stateless_uniform(shape, seed, None, None, tf.uint32, alg="philox"))
 
 
 class _Draws:

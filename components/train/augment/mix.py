@@ -9,6 +9,7 @@ import tensorflow as tf
 from scipy.special import betaincinv
 
 from components.train.augment import KEPT_SHARE, MAX_DRAWS
+from components.train.augment.graph import uniform_numbers
 
 QUANTILES = 4096
 OWN_STREAM = 0x6D6978  # the same seed also draws the augmentation
@@ -36,9 +37,8 @@ def mix(
     if not mixup and not cutmix:
         return photos, boxes, labels
     n = tf.shape(photos)[0]
-    seeds = tf.unstack(tf.random.split(tf.random.fold_in(seed, OWN_STREAM), 2))
-    numbers = tf.random.stateless_uniform([n, 2 + 3 * MAX_DRAWS], seeds[0])
-    distance = tf.random.stateless_uniform([], seeds[1], 1, tf.maximum(n, 2), tf.int32)
+    numbers = uniform_numbers([n + 1, 2 + 3 * MAX_DRAWS], tf.random.fold_in(seed, OWN_STREAM))
+    distance, numbers = 1 + tf.cast(numbers[n, 0] * tf.cast(n - 1, tf.float32), tf.int32), numbers[:n]
     partner = (tf.range(n) + distance) % n
     patched = numbers[:, 0] < (0.5 if mixup and cutmix else float(cutmix > 0))
     weight = tf.where(patched, 1.0, _larger_share(numbers[:, 1], mixup))

@@ -128,6 +128,16 @@ def test_in_tf_data_shapes_stay_static_and_the_result_is_the_same() -> None:
         np.testing.assert_array_equal(inside, outside)
 
 
+@pytest.mark.slow
+def test_the_result_is_the_same_where_a_training_step_is_compiled_whole() -> None:
+    photos, boxes = (tf.constant(values) for values in with_rectangles(0))
+    compiled = tf.function(augment, jit_compile=True)(photos, boxes, tf.constant([5, 0], tf.int64))
+    expected = run(photos.numpy(), boxes.numpy())
+    np.testing.assert_allclose(compiled[0].numpy().astype(int), expected[0].astype(int), atol=1)
+    np.testing.assert_allclose(compiled[1], expected[1], atol=1e-5)
+
+
+@pytest.mark.slow
 def test_any_shape_and_a_batch_of_unknown_size() -> None:
     photos = np.random.default_rng(0).integers(0, 256, (3, 45, 61, 3), dtype=np.uint8)
     boxes = np.tile(np.float32([0.2, 0.2, 0.8, 0.8]), (3, 1))
