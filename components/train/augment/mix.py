@@ -9,7 +9,7 @@ import tensorflow as tf
 from scipy.special import betaincinv
 
 from components.train.augment import KEPT_SHARE, MAX_DRAWS
-from components.train.augment.graph import uniform_numbers
+from components.train.augment.graph_numbers import uniform_numbers
 
 QUANTILES = 4096
 OWN_STREAM = 0x6D6978  # the same seed also draws the augmentation

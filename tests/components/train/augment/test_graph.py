@@ -6,8 +6,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.common import boxes as box_math
-from components.train.augment import KEPT_SHARE, graph
-from components.train.augment.graph import AFFINE, FAMILIES, augment
+from components.train.augment import KEPT_SHARE, graph, graph_effects
+from components.train.augment.graph import augment
+from components.train.augment.graph_families import AFFINE, FAMILIES, PUBLISHED_PX, draw_families
+from components.train.augment.graph_geometry import geometry
 
 N, SIDE = 250, 96
 Photos = NDArray[np.uint8]
@@ -110,7 +112,7 @@ def test_the_seed_decides_and_each_photo_draws_for_itself() -> None:
 def test_a_bent_box_is_around_the_pixels_that_come_from_it() -> None:
     _, boxes = with_rectangles(1)
     drawn = {name: tf.fill([N], float(name in (*AFFINE, "piecewise affine"))) for name in (*FAMILIES, *AFFINE)}
-    origins, moved = graph._geometry(tf.constant(scenery()), tf.constant(boxes), numbers(5), drawn, tf.constant(1.0), largest=True)
+    origins, moved = geometry(tf.constant(scenery()), tf.constant(boxes), numbers(5), drawn, tf.constant(1.0), largest=True)
     x, y = (np.moveaxis(origins.numpy(), 1, 0) + 0.5) / SIDE
     x1, y1, x2, y2 = (side[:, None, None] for side in boxes.T)
     iou = box_math.iou(moved.numpy(), around((x >= x1) & (x < x2) & (y >= y1) & (y < y2)))
@@ -157,17 +159,19 @@ def drawn_alone(name: str) -> dict[str, tf.Tensor]:
 
 
 def test_as_many_families_as_asked_for() -> None:
-    counts = sum(graph._drawn(numbers(0), 0)[name] for name in FAMILIES).numpy()
+    counts = sum(draw_families(numbers(0), 0)[name] for name in FAMILIES).numpy()
     assert set(counts) == {0, 1, 2, 3, 4, 5}
-    assert all((graph._drawn(numbers(0), 0)[name].numpy() == 1).all() for name in AFFINE)
+    assert all((draw_families(numbers(0), 0)[name].numpy() == 1).all() for name in AFFINE)
     for randaugment in (1, 7):
-        chosen = np.stack(list(graph._drawn(numbers(1), randaugment).values()))
+        chosen = np.stack(list(draw_families(numbers(1), randaugment).values()))
         assert (chosen.sum(axis=0) == randaugment).all()
         assert (chosen.mean(axis=1) > randaugment / 19 / 3).all()
 
 
 def changed(name: str, photos: Photos, largest: bool = True) -> NDArray[np.float64]:
-    return graph._changed(tf.constant(photos), numbers(2), drawn_alone(name), tf.constant(1.0), largest).numpy().astype(float)
+    return (
+        graph_effects.changed(tf.constant(photos), numbers(2), drawn_alone(name), tf.constant(1.0), largest).numpy().astype(float)
+    )
 
 
 def test_families_of_colour() -> None:
@@ -218,13 +222,13 @@ def test_blur_and_superpixels() -> None:
 
     def smoothed(name: str) -> Photos:
         drawn = drawn_alone(name)
-        half, share = graph._half_blurred(tf.constant(photos), numbers(3), drawn, strength, True)
-        return graph._replaced(
-            *graph._blocks(tf.constant(photos), graph._doubled(half), share, numbers(3), drawn, strength, True)
+        half, share = graph_effects.half_blurred(tf.constant(photos), numbers(3), drawn, strength, True)
+        return graph_effects.replaced(
+            *graph_effects.block_means(tf.constant(photos), graph_effects.doubled(half), share, numbers(3), drawn, strength, True)
         ).numpy()
 
     blurred = smoothed("blur").astype(float)
-    sigma = 3 * SIDE / graph.PUBLISHED_PX
+    sigma = 3 * SIDE / PUBLISHED_PX
     expected = photos.std() / (2 * np.sqrt(np.pi) * sigma)  # white noise under a Gaussian
     np.testing.assert_allclose(blurred[:, 8:-8, 8:-8].std(), expected, rtol=0.15)
     np.testing.assert_allclose(blurred.mean(), photos.mean(), atol=0.5)
@@ -236,8 +240,11 @@ def test_blur_and_superpixels() -> None:
 
 def test_elastic_and_piecewise_affine_move_pixels_within_their_range() -> None:
     photos, boxes = with_rectangles(0)
-    for name, least, most in (("elastic", 1, 3.5 * SIDE / graph.PUBLISHED_PX), ("piecewise affine", 4, 0.05 * SIDE * np.sqrt(3))):
+    for name, least, most in (
+        ("elastic", 1, 3.5 * SIDE / PUBLISHED_PX),
+        ("piecewise affine", 4, 0.05 * SIDE * np.sqrt(3)),
+    ):
         args = (tf.constant(photos), tf.constant(boxes), numbers(4), drawn_alone(name))
-        moved = [graph._geometry(*args, tf.constant(strength), True)[0].numpy() for strength in (1e-3, 1.0)]
+        moved = [geometry(*args, tf.constant(strength), True)[0].numpy() for strength in (1e-3, 1.0)]
         distance = np.abs(moved[1] - moved[0]).max()
         assert least < distance < most + 0.1 * SIDE + 1  # the crop adds up to a tenth
