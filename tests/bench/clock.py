@@ -23,8 +23,8 @@ class Measured:
 def streamed(batch_sizes: Iterable[int], seconds: float) -> Measured:
     """The rate at which an endless stream of batches yields photos, after a warm-up of half of `seconds`."""
     sizes = iter(batch_sizes)
+    next(sizes)  # starts workers and compiles, for as long as that takes
     warm = time.monotonic() + seconds / 2
-    next(sizes)
     while time.monotonic() < warm:
         next(sizes)
     start, photos, elapsed = time.monotonic(), 0, 0.0
