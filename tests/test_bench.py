@@ -42,6 +42,9 @@ def test_figures_growth_and_verdicts(tmp_path: Path) -> None:
     assert ingest["value"] == pytest.approx(result["ingest"] / result["decode_limit"], rel=0.01)
     assert (ingest["target"], ingest["met"]) == ("at least 0.7", ingest["value"] >= 0.7)
     assert "ingest / decode_limit" in ended.stdout
+    for name in ("shard 16x peak_mb / 1x", "read 16x seconds / 1x"):
+        most = {"peak_mb": 1.2, "seconds": 17}[name.split()[2]]
+        assert (ratios[name]["target"], ratios[name]["met"]) == (f"at most {most}", ratios[name]["value"] <= most)
 
 
 def test_an_unknown_part_ends_in_one_line(tmp_path: Path) -> None:

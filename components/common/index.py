@@ -102,7 +102,7 @@ class SplitIndex:
         finally:
             os.close(handle)
         example, footer = stored[:length], stored[length:]
-        if len(footer) != TFRECORD_FOOTER_BYTES or int.from_bytes(footer, "little") != _masked_crc(example):
+        if len(footer) != TFRECORD_FOOTER_BYTES or int.from_bytes(footer, "little") != masked_crc(example):
             raise DamagedRecordError(self._shards[shard], int(np.count_nonzero(self._rows[shard]["offset"] < offset)))
         return example
 
@@ -118,7 +118,7 @@ def _open(shard: Path) -> NDArray[np.void]:
     return rows
 
 
-def _masked_crc(content: bytes) -> int:
+def masked_crc(content: bytes) -> int:
     """The checksum of a TFRecord's bytes: CRC-32C, rotated and shifted (TensorFlow, `core/lib/hash/crc32c.h`)."""
     crc = google_crc32c.value(content)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from components.common.dataset import BOX_COLUMNS, Dataset
-from components.common.index import _masked_crc, write_index
+from components.common.index import masked_crc, write_index
 from components.common.records import encode
 from components.shard.plan import Shard
 
@@ -56,7 +56,7 @@ def _blocks(examples: Iterable[bytes], lengths: list[int]) -> Iterator[bytes]:
     for example in examples:
         lengths.append(len(example))
         length = struct.pack("<Q", len(example))
-        parts += (length, struct.pack("<I", _masked_crc(length)), example, struct.pack("<I", _masked_crc(example)))
+        parts += (length, struct.pack("<I", masked_crc(length)), example, struct.pack("<I", masked_crc(example)))
         size += len(example)
         if size >= BLOCK_BYTES:
             yield b"".join(parts)

@@ -9,9 +9,9 @@ its file and number, or is replaced by the next of its class and listed, as `Tra
 import contextlib
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -31,6 +31,7 @@ STEPS_DRAWN_AT_ONCE = 64
 TEMPERATURES = {"uniform": math.inf, "natural": 1.0}
 ENDLESS = np.iinfo(np.int64).max
 
+T = TypeVar("T")
 Batch = tuple[tf.Tensor, dict[str, tf.Tensor]]
 Policy = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
@@ -38,7 +39,7 @@ Policy = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]
 class Reader:
     """Reads for one run of training; a context manager, which stops the augmenting processes at its end.
 
-    Leaving it by an error that reading or augmenting caused raises that error itself, not TensorFlow's account of it.
+    An error in reading or augmenting ends the data; `check`, and leaving the context, raise it.
 
     Attributes:
         skipped: what `damaged = skip` left out so far, a line each.
@@ -57,7 +58,12 @@ class Reader:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._exit.close()
-        if self._failure and isinstance(error, tf.errors.OpError):
+        if error is None or isinstance(error, Exception):
+            self.check()
+
+    def check(self) -> None:
+        """Raises the error at which reading or augmenting stopped, if it did; TensorFlow saw only the end of the data."""
+        if self._failure:
             raise self._failure from None
 
     def training(self, first_step: int = 0) -> tf.data.Dataset:
@@ -103,11 +109,10 @@ class Reader:
         """Places in a `SplitIndex`, int64 `(n, 2)` an element -> single photos, their labels and boxes."""
 
         def examples(group: NDArray[np.int64]) -> NDArray[np.object_]:
-            with self._noting_failure():
-                return np.array([read(label, member) for label, member in group.tolist()], object)
+            return np.array([read(label, member) for label, member in group.tolist()], object)
 
         def parsed(group: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            fields = parse(tf.ensure_shape(tf.numpy_function(examples, [group], tf.string), [None]))
+            fields = parse(tf.ensure_shape(tf.numpy_function(self._stopping(examples), [group], tf.string), [None]))
             return fields["jpeg"], fields["label"], fields["box"]
 
         singles = places.map(parsed, num_parallel_calls=PARALLEL_READS, deterministic=True).unbatch()
@@ -160,11 +165,10 @@ class Reader:
         workers = self._exit.enter_context(Workers(f"components.train.augment.{config.augment}", processes, config.strength))
 
         def in_worker(step: np.int64, photos: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[NDArray[np.generic], ...]:
-            with self._noting_failure():
-                return workers(photos, boxes, config.seed << 31 ^ int(step))
+            return workers(photos, boxes, config.seed << 31 ^ int(step))
 
         def in_processes(step: tf.Tensor, photos: tf.Tensor, boxes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            moved = tf.numpy_function(in_worker, [step, photos, boxes], (tf.uint8, tf.float32))
+            moved = tf.numpy_function(self._stopping(in_worker), [step, photos, boxes], (tf.uint8, tf.float32))
             return tf.ensure_shape(moved[0], photos.shape), tf.ensure_shape(moved[1], boxes.shape)
 
         return in_processes, processes + 1
@@ -175,10 +179,14 @@ class Reader:
     def _seed(self, step: tf.Tensor) -> tf.Tensor:
         return tf.stack([tf.constant(self._config.seed, tf.int64), step])
 
-    @contextlib.contextmanager
-    def _noting_failure(self) -> Iterator[None]:
-        try:
-            yield
-        except UserError as failure:
-            self._failure = failure
-            raise
+    def _stopping(self, function: Callable[..., T]) -> Callable[..., T]:
+        """`function`, whose `UserError` is kept for `check` and ends the data: TensorFlow would log any other error many times."""
+
+        def call(*values: object) -> T:
+            try:
+                return function(*values)
+            except UserError as failure:
+                self._failure = failure
+                raise StopIteration from None
+
+        return call

@@ -41,8 +41,10 @@ class Sampler:
         number = self._round_of(start)
         skipped = start - int(self._until(number).sum())
         parts: list[tuple[Numbers, Numbers]] = []
-        while sum(len(classes) for classes, _ in parts) < skipped + count:
+        missing = skipped + count
+        while missing > 0:
             parts.append(self._round(number))
+            missing -= len(parts[-1][0])
             number += 1
         classes, turns = (np.concatenate(column)[skipped : skipped + count] for column in zip(*parts, strict=True))
         labels = self._present[classes]

@@ -12,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from components.common import boxes, records
+from components.common.index import write_index
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 60, 220)}
 MEAN_TRAIN_BOX = [0.1, 0.2, 0.9, 0.8]
@@ -70,16 +71,16 @@ def save_records(folder: Path, photos: Sequence[Photo], classes: Sequence[str], 
     folder.mkdir()
     names = [records.shard_name("test", i, shards) for i in range(shards)] if photos else []
     for number, name in enumerate(names):
-        rows, offset = [], 0
+        labels, lengths = [], []
         with tf.io.TFRecordWriter(str(folder / name)) as writer:
             for i, photo in list(enumerate(photos))[number::shards]:
                 box = boxes.to_pixels(photo.box, photo.width, photo.height)
                 file = photo.file or f"{i:03d}.jpg"
                 example = records.encode(photo.jpeg(), file, photo.label, classes[photo.label], box, photo.width, photo.height)
                 writer.write(example)
-                rows.append((photo.label, offset + records.TFRECORD_HEADER_BYTES, len(example)))
-                offset += records.TFRECORD_HEADER_BYTES + len(example) + records.TFRECORD_FOOTER_BYTES
-        np.save(records.index_path(folder / name), np.array(rows, records.INDEX_DTYPE))
+                labels.append(photo.label)
+                lengths.append(len(example))
+        write_index(folder / name, labels, lengths)
     counts = np.bincount([photo.label for photo in photos], minlength=len(classes)).tolist()
     info = {
         "schema": records.SCHEMA,
