@@ -33,6 +33,8 @@ class TrainConfig:
         temperature: with `sampling = temperature`, a class of n photos is drawn in proportion to n ** (1 / temperature); 1 or more.
         augment: a policy of `train/augment/`: `seed`, `imgaug`, `graph`, or `none`; `auto` is `graph` on a GPU, else `imgaug`.
         strength: of the augmentation, 0-1.
+        plain_tail: the last share of the steps sees photos as they are, as serving does; boxes around turned cars are looser (YOLOX,
+            arXiv:2107.08430, too ends strong augmentation before the last epochs). 0-1.
         randaugment: with `graph`, this many operations on each photo instead of 0 to 5; 0 is off.
         mixup: alpha of MixUp; 0 is off.
         cutmix: alpha of CutMix; 0 is off.
@@ -54,6 +56,7 @@ class TrainConfig:
     temperature: float = 2.0
     augment: str = "auto"
     strength: float = 1.0
+    plain_tail: float = 0.2
     randaugment: int = 0
     mixup: float = 0.0
     cutmix: float = 0.0
@@ -83,6 +86,7 @@ class TrainConfig:
         self._check("dropout", 0, 0.95)
         self._check("temperature", 1, 1e6)
         self._check("strength", 0, 1)
+        self._check("plain_tail", 0, 1)
         self._check("randaugment", 0, 14)
         self._check("mixup", 0, 10)
         self._check("cutmix", 0, 10)

@@ -38,7 +38,7 @@ def fit(model: keras.Model, records: Records, config: TrainConfig, output: Path)
     best = output / "best.weights.h5"
     with Reader(records, config) as reader:
         fitted = model.fit(
-            reader.training(),
+            reader.training(plain_from=round(steps * config.epochs * (1 - config.plain_tail))),
             steps_per_epoch=steps,
             epochs=config.epochs,
             validation_data=reader.validation("validation"),

@@ -66,8 +66,8 @@ class Reader:
         if self._failure:
             raise self._failure from None
 
-    def training(self, first_step: int = 0) -> tf.data.Dataset:
-        """Endless balanced, augmented batches of the train split, from step `first_step` on."""
+    def training(self, first_step: int = 0, plain_from: int = ENDLESS) -> tf.data.Dataset:
+        """Endless balanced batches of the train split, from step `first_step` on; augmented before step `plain_from`."""
         config, index = self._config, self._index("train")
         sampler = Sampler(index.counts, config.seed, TEMPERATURES.get(config.sampling, config.temperature))
         block = STEPS_DRAWN_AT_ONCE * config.batch
@@ -80,7 +80,7 @@ class Reader:
         photos = self._photos(draws, lambda label, member: self._replaced(index, label, member))
         steps = tf.data.Dataset.range(first_step, ENDLESS)
         batches = tf.data.Dataset.zip(steps, photos.batch(config.batch, drop_remainder=True))
-        return self._augmented(batches).prefetch(tf.data.AUTOTUNE)
+        return self._augmented(batches, plain_from).prefetch(tf.data.AUTOTUNE)
 
     def validation(self, split: str) -> tf.data.Dataset:
         """Every record of a split exactly once, class by class, not augmented; the last batch may be smaller."""
@@ -138,19 +138,22 @@ class Reader:
                 return example
         raise UserError(f"records: every train record of {self._records.classes[label]!r} is damaged; run shard again")
 
-    def _augmented(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+    def _augmented(self, batches: tf.data.Dataset, plain_from: int) -> tf.data.Dataset:
         """`(step, (photos, labels, boxes))` -> batches."""
         config = self._config
         policy, calls = self._policy()
 
-        def augmented(step: tf.Tensor, loaded: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> Batch:
-            photos, labels, boxes = loaded
+        def augmented(step: tf.Tensor, photos: tf.Tensor, boxes: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, ...]:
             photos, boxes = policy(step, photos, boxes)
-            classes = tf.one_hot(labels, self._classes)
-            photos, boxes, classes = mix.mix(photos, boxes, classes, self._seed(step), config.mixup, config.cutmix)
+            return mix.mix(photos, boxes, classes, self._seed(step), config.mixup, config.cutmix)
+
+        def finished(step: tf.Tensor, loaded: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> Batch:
+            photos, labels, boxes = loaded
+            plain = (photos, boxes, tf.one_hot(labels, self._classes))
+            photos, boxes, classes = tf.cond(step < plain_from, lambda: augmented(step, *plain), lambda: plain)
             return photos, {"logits": classes, "box": boxes}
 
-        return batches.map(augmented, num_parallel_calls=calls, deterministic=True)
+        return batches.map(finished, num_parallel_calls=calls, deterministic=True)
 
     def _policy(self) -> tuple[Policy, int]:
         """What augments a batch in the graph, and how many batches it should be given at a time."""

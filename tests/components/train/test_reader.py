@@ -57,8 +57,17 @@ def test_batches_are_balanced_and_the_same_from_any_step(toy_records: list[Path]
             np.testing.assert_array_equal(part, part_again)
 
 
+@pytest.mark.parametrize("augment", ["imgaug", "graph"])
+def test_the_tail_shows_photos_as_they_are(toy_records: list[Path], augment: str) -> None:
+    records = open_records(toy_records)
+    plain = steps(records, CONFIG, 4)
+    with Reader(records, dataclasses.replace(CONFIG, augment=augment)) as reader:
+        seen = [photos.numpy() for photos, _ in reader.training(plain_from=2).take(4)]
+    assert [np.array_equal(photos, of_plain[0]) for photos, of_plain in zip(seen, plain, strict=True)] == [False, False, True, True]
+
+
 def test_shapes_are_static(toy_records: list[Path]) -> None:
-    with Reader(open_records(toy_records), CONFIG) as reader:
+    with Reader(open_records(toy_records), dataclasses.replace(CONFIG, augment="graph", mixup=0.2)) as reader:
         photos, truth = reader.training().element_spec
     assert photos == tf.TensorSpec([6, 32, 32, 3], tf.uint8)
     assert truth == {"logits": tf.TensorSpec([6, 3], tf.float32), "box": tf.TensorSpec([6, 4], tf.float32)}
