@@ -33,7 +33,7 @@ class TrainConfig:
         temperature: with `sampling = temperature`, a class of n photos is drawn in proportion to n ** (1 / temperature); 1 or more.
         augment: a policy of `train/augment/`: `seed`, `imgaug`, `graph`, or `none`; `auto` is `graph` on a GPU, else `imgaug`.
         strength: of the augmentation, 0-1.
-        plain_tail: the last share of the steps sees photos as they are, as serving does; boxes around turned cars are looser (YOLOX,
+        plain_tail: the last share of the steps sees photos as they are, as serving does; boxes of turned cars are looser (YOLOX,
             arXiv:2107.08430, too ends strong augmentation before the last epochs). 0-1.
         randaugment: with `graph`, this many operations on each photo instead of 0 to 5; 0 is off.
         mixup: alpha of MixUp; 0 is off.
