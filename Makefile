@@ -70,11 +70,10 @@ bench: env ## speeds, memory and growth, in build/bench.json: PARTS="speeds grow
 
 PLOTTED = $(or $(SOURCE),toy://?classes=8&per_class=60&seed=1)
 PLOTTED_DATA = build/plots/data-$(firstword $(shell printf %s "$(PLOTTED)" | cksum))
-SHARD = from pathlib import Path; from components.shard.step import run; run(Path("$(PLOTTED_DATA)/dataset"), Path("$(PLOTTED_DATA)/records"))
 
 plots: env ## what training is fed, as pictures in build/plots: SOURCE=
 	@test -e $(PLOTTED_DATA)/records || { \
-	    $(RUN) -m components.ingest run "$(PLOTTED)" $(PLOTTED_DATA)/dataset && $(RUN) -c '$(SHARD)'; }
+	    $(RUN) -m components.ingest run "$(PLOTTED)" $(PLOTTED_DATA)/dataset && $(RUN) -m components.shard $(PLOTTED_DATA)/dataset $(PLOTTED_DATA)/records; }
 	@$(RUN) -m components.train plots --records $(PLOTTED_DATA)/records --output build/plots
 
 clean: ## remove what was built, keep the environment

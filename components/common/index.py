@@ -26,7 +26,7 @@ class DamagedRecordError(UserError):
     """A record that is cut off or whose bytes do not have its checksum."""
 
     def __init__(self, shard: Path, number: int):
-        super().__init__(f"{shard}: record {number} is damaged or cut off; run shard again, or train with damaged=skip")
+        super().__init__(f"{shard}: record {number} is damaged or cut off; run shard again")
 
 
 def index_path(shard: Path) -> Path:
@@ -77,7 +77,7 @@ class SplitIndex:
         return self._read(shard, int(self._first[shard, label]) + member - before)
 
     def read_in_order(self, number: int) -> bytes:
-        """The Example of record `number` of the split, 0-based; else like `read`."""
+        """The Example of record `number` of the split, 0-based; else like `read`. A shard's index is ordered each time."""
         shard = int(np.searchsorted(self._ends, number, side="right"))
         position = number - (int(self._ends[shard - 1]) if shard else 0)
         return self._read(shard, int(np.argsort(self._rows[shard]["offset"])[position]))

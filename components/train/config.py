@@ -30,14 +30,14 @@ class TrainConfig:
         label_smoothing: 0-1.
         dropout: before the class head, 0-1.
         sampling: `uniform` (every class equally likely), `natural` (every photo), or `temperature` between.
-        temperature: with `sampling = temperature`, a class of n photos is drawn in proportion to n ** (1 / temperature); 1 or more.
-        augment: a policy of `train/augment/`: `seed`, `imgaug`, `graph`, or `none`; `auto` is `graph` on a GPU, else `imgaug`.
+        temperature: with `sampling = temperature`, a class of n photos has the weight n ** (1 / temperature); 1 or more.
+        augment: `seed`, `imgaug`, `graph` (see `train/augment/`) or `none`; `auto` is `graph` where a GPU trains, else `imgaug`.
         strength: of the augmentation, 0-1.
         plain_tail: the last share of the steps sees photos as they are, as serving does; boxes of turned cars are looser (YOLOX,
             arXiv:2107.08430, too ends strong augmentation before the last epochs). 0-1.
         randaugment: with `graph`, this many operations on each photo instead of 0 to 5; 0 is off.
-        mixup: alpha of MixUp; 0 is off.
-        cutmix: alpha of CutMix; 0 is off.
+        mixup: alpha of MixUp, after any policy; 0 is off.
+        cutmix: alpha of CutMix, after any policy; 0 is off.
         damaged: `stop` at a damaged record, or `skip`: take another of its class and list it in `skipped.txt`.
         seed: of the weights, the order and the augmentation.
     """

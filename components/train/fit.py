@@ -43,7 +43,6 @@ def fit(model: keras.Model, records: Records, config: TrainConfig, output: Path)
             epochs=config.epochs,
             validation_data=reader.validation("validation"),
             callbacks=[
-                keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: reader.check()),
                 keras.callbacks.ModelCheckpoint(str(best), monitor="val_loss", save_best_only=True, save_weights_only=True),
                 keras.callbacks.TerminateOnNaN(),
                 History(output / "history.csv", config.epochs, steps * config.batch),

@@ -39,7 +39,7 @@ Policy = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]
 class Reader:
     """Reads for one run of training; a context manager, which stops the augmenting processes at its end.
 
-    An error in reading or augmenting ends the data; `check`, and leaving the context, raise it.
+    Leaving it by an error that reading or augmenting caused raises that error itself, not TensorFlow's account of it.
 
     Attributes:
         skipped: what `damaged = skip` left out so far, a line each.
@@ -58,12 +58,7 @@ class Reader:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._exit.close()
-        if error is None or isinstance(error, Exception):
-            self.check()
-
-    def check(self) -> None:
-        """Raises the error at which reading or augmenting stopped, if it did; TensorFlow saw only the end of the data."""
-        if self._failure:
+        if self._failure and isinstance(error, tf.errors.OpError):
             raise self._failure from None
 
     def training(self, first_step: int = 0, plain_from: int = ENDLESS) -> tf.data.Dataset:
@@ -94,6 +89,8 @@ class Reader:
         numbers = tf.data.Dataset.range(ends[-1])
         if self._config.damaged == "skip":
             whole = [number for number in range(ends[-1]) if self._kept(index, *place(np.array(number)).tolist())]
+            if not whole:
+                raise UserError(f"records: every {split} record is damaged; run shard again")
             numbers = tf.data.Dataset.from_tensor_slices(np.array(whole, np.int64))
         places = numbers.batch(self._config.batch).map(lambda group: tf.numpy_function(place, [group], tf.int64))
         batches = self._photos(places, index.read).batch(self._config.batch).map(self._targets)
@@ -183,7 +180,7 @@ class Reader:
         return tf.stack([tf.constant(self._config.seed, tf.int64), step])
 
     def _stopping(self, function: Callable[..., T]) -> Callable[..., T]:
-        """`function`, whose `UserError` is kept for `check` and ends the data: TensorFlow would log any other error many times."""
+        """`function`, whose `UserError` is kept for the end: TensorFlow would log it many times, and hears of no more data."""
 
         def call(*values: object) -> T:
             try:

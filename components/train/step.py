@@ -49,8 +49,8 @@ def run(records: Sequence[Path], output: Path, config: TrainConfig) -> None:
             mean_box=opened.mean_train_box,
         )
     if config.augment == "auto":
-        on_device = config.randaugment or tf.config.list_physical_devices("GPU")
-        config = dataclasses.replace(config, augment="graph" if on_device else "imgaug")
+        in_graph = config.randaugment or tf.config.list_physical_devices("GPU")
+        config = dataclasses.replace(config, augment="graph" if in_graph else "imgaug")
     settings = {**dataclasses.asdict(config), "classes": opened.classes}
     with whole_folder(output) as folder:
         fit(model, opened, config, folder)

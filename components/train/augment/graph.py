@@ -8,7 +8,7 @@ which is one bilinear warp, and 0-5 of `FAMILIES`, applied in the order blur, su
 - its colour changes become one affine map of RGB, composed in a random order;
 - elastic moves the sample of each pixel on its own; piecewise affine moves a grid of points, and the box follows along its outline.
 
-Lengths in pixels are meant for photos of `PUBLISHED_PX` and scale with the photo. There is no state: `seed` decides everything.
+There is no state: `seed` decides everything.
 XLA compiles the work on pixels, on CPU and GPU alike, to a few passes over the photo: once per process and shape, in seconds. The
 functions below are compiled one by one because XLA, given them as one, computes again for every pixel what neighbours share.
 """

@@ -4,8 +4,10 @@ import math
 
 import tensorflow as tf
 
-from components.train.augment.graph_families import PUBLISHED_PX, Drawn, to_uint8
+from components.train.augment.graph_families import Drawn, to_uint8
 from components.train.augment.graph_numbers import Draws, as_uniform, cells, pixel_cells, random_bits
+
+BLOCK_SHARE = 0.65  # blocks cut through edges that superpixels follow: as much of their mean changes a photo as much
 
 
 @tf.function(jit_compile=True)
@@ -14,7 +16,7 @@ def half_blurred(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Half the size, float32, under a Gaussian that, once doubled again, has its drawn width; `(n,)` how much of it to mix in."""
     height, width = tf.shape(pixels)[1], tf.shape(pixels)[2]
-    sigma = 3 * strength * Draws(numbers, largest).amount() * drawn["blur"] * tf.cast(height, tf.float32) / PUBLISHED_PX
+    sigma = 3 * strength * Draws(numbers, largest).amount() * drawn["blur"]
     halving_and_doubling = 0.75  # variance
     variance = tf.maximum(tf.square(sigma) - halving_and_doubling, 0.01) / 4
     reach = 3
@@ -70,7 +72,8 @@ def replaced(pixels: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
     height, width = tf.shape(pixels)[1], tf.shape(pixels)[2]
     blocks = tf.repeat(tf.repeat(blocks, _step(height), axis=1)[:, :height], _step(width), axis=2)[:, :, :width]
     blocks = tf.reshape(blocks, tf.shape(pixels))  # for the static shape, which tf.repeat loses
-    return tf.where(blocks < 0, pixels, to_uint8(blocks))
+    sharp = tf.cast(pixels, tf.float32)
+    return tf.where(blocks < 0, pixels, to_uint8(sharp + BLOCK_SHARE * (blocks - sharp)))
 
 
 def _step(side: tf.Tensor) -> tf.Tensor:
@@ -100,11 +103,12 @@ def _filtered(pixels: tf.Tensor, draws: Draws, drawn: Drawn, strength: tf.Tensor
     lightness *= tf.where(lightness < 0, 0.25, 0.5)
 
     around = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
-    aligned = {(i, j): tf.nn.relu((i * tf.sin(angle) + j * tf.cos(angle)) / math.hypot(i, j)) ** 4 for i, j in around}
+    cosines = {(i, j): (i * tf.sin(angle) + j * tf.cos(angle)) / math.hypot(i, j) for i, j in around}
+    aligned = {place: (1 - tf.acos(tf.clip_by_value(cosine, -1.0, 1.0)) / math.pi) ** 4 for place, cosine in cosines.items()}
     total = sum(aligned.values())
-    kernel = {(0, 0): 1 + 9 * blend + (8 + lightness) * sharpen - edges * (2 * directed + 5 * (1 - directed))}
+    kernel = {(0, 0): 1 + 9 * blend + (8 + lightness) * sharpen - 5 * edges * (1 - directed)}
     for i, j in around:
-        edge = directed * aligned[i, j] / total + (1 - directed) * (i * j == 0)
+        edge = (1 - directed) * (i * j == 0) - directed * aligned[i, j] / total
         relief = (i + j) / max(abs(i + j), 1) * slope + (i if i == j else 0)
         kernel[i, j] = emboss * relief + edges * edge - blend - sharpen
     padded = tf.cast(tf.pad(pixels, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC"), tf.float32)
@@ -128,7 +132,7 @@ def _recoloured(pixels: tf.Tensor, draws: Draws, drawn: Drawn, strength: tf.Tens
         return tf.concat([rows, tf.broadcast_to([0.0, 0.0, 0.0, 1.0], tf.shape(rows[:, :1]))], 1)
 
     inverted = tf.cast(draws.uniform(3) < (1.0 if draws.largest else 0.05) * on("invert"), tf.float32)
-    contrast = 1 + 0.6 * draws.channels() * on("contrast")
+    contrast = 1 + 0.6 * draws.signed(3) * on("contrast")
     gray = (draws.amount(1) * on("grayscale"))[..., None]
     luma = tf.constant([[0.299, 0.587, 0.114, 0.0]] * 3 + [[0.0, 0.0, 0.0, 1.0]])
     maps = [

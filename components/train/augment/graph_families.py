@@ -9,7 +9,6 @@ FAMILIES = (
     *("invert", "add", "multiply", "grayscale", "contrast", "elastic", "piecewise affine"),
 )
 AFFINE = ("scale", "translate", "rotate", "shear")
-PUBLISHED_PX = 224
 
 Drawn = dict[str, tf.Tensor]
 

@@ -5,7 +5,7 @@ import math
 import tensorflow as tf
 
 from components.train.augment import KEPT_SHARE, MAX_DRAWS
-from components.train.augment.graph_families import AFFINE, PUBLISHED_PX, Drawn, to_uint8
+from components.train.augment.graph_families import AFFINE, Drawn, to_uint8
 from components.train.augment.graph_numbers import Draws, pixel_cells, random_bits
 
 GRID = 4  # points a side that piecewise affine moves
@@ -43,7 +43,7 @@ def geometry(
     shift = sum(row_hats[:, i, None] * lines[:, :, i, None] for i in range(GRID)) - offset[..., None, None]
     x, y = columns + shift[:, 0], rows[:, None] + shift[:, 1]
     inverse = mirror[:, :, None] * _inverse(matrix)
-    jitter = strength * (0.5 + 3 * draws.amount()) * drawn["elastic"] * draws.half() * size[1] / PUBLISHED_PX
+    jitter = strength * (0.5 + 3 * draws.amount()) * drawn["elastic"] * draws.half()
     bits = random_bits(draws.salt(), *pixel_cells(n, height, width), tf.zeros([n]), channels=1)[..., 0]
     origins = []
     for k, part in enumerate((bits & 0xFFFF, tf.bitwise.right_shift(bits, 16))):
@@ -58,9 +58,11 @@ def _affine(draws: Draws, drawn: Drawn, reach: tf.Tensor, size: tf.Tensor) -> tu
     crop = 0.1 * draws.uniform(GEOMETRIES, 2, 2) * reach[:, None, None]
     zoom = (1 + 0.1 * draws.signed(GEOMETRIES, 2) * on["scale"][..., None]) / (1 - tf.reduce_sum(crop, -1))
     angle = math.radians(15) * draws.signed(GEOMETRIES) * on["rotate"]
-    slant = tf.tan(math.radians(4) * draws.signed(GEOMETRIES) * on["shear"])
+    across, down = tf.unstack(tf.tan(math.radians(4) * draws.signed(GEOMETRIES, 2) * on["shear"][..., None]), axis=-1)
     cos, sin = tf.cos(angle), tf.sin(angle)
-    turn = tf.stack([tf.stack([cos, cos * slant - sin], -1), tf.stack([sin, sin * slant + cos], -1)], -2)
+    turn = tf.stack(
+        [tf.stack([cos - sin * down, cos * across - sin], -1), tf.stack([sin + cos * down, sin * across + cos], -1)], -2
+    )
     matrix = turn * zoom[..., None, :]
     centre = (crop[..., 0] - crop[..., 1]) / 2 * size
     shift = 0.1 * draws.signed(GEOMETRIES, 2) * on["translate"][..., None] * size

@@ -16,6 +16,7 @@ from components.train.config import TrainConfig
 from components.train.reader import Reader
 
 CONFIG = TrainConfig(image_px=32, batch=6, seed=3, augment="none")
+SKIPPING = dataclasses.replace(CONFIG, damaged="skip")
 
 
 @pytest.fixture
@@ -102,7 +103,8 @@ def test_training_and_serving_see_the_same_photo(toy_records: list[Path], image_
     records = open_records(toy_records)
     config = dataclasses.replace(CONFIG, image_px=image_px, batch=8)
     with Reader(records, config) as reader:
-        trained = np.concatenate([photos for photos, _ in reader.validation("test")])
+        validated = np.concatenate([photos for photos, _ in reader.validation("train")])
+        trained = np.concatenate([photos for photos, _ in reader.training().take(8)])
     shown: list[np.ndarray] = []
 
     class Model:
@@ -113,14 +115,16 @@ def test_training_and_serving_see_the_same_photo(toy_records: list[Path], image_
             return {"logits": tf.zeros([tf.shape(photos)[0], 3]), "box": tf.zeros([tf.shape(photos)[0], 4])}
 
     servable = Servable(Model(), records.classes)
-    index = records.index("test")
+    index = records.index("train")
     jpegs = [
         tf.train.Example.FromString(index.read(label, member)).features.feature["image/encoded"].bytes_list.value[0]
         for label in range(3)
         for member in range(index.counts[label])
     ]
     servable.serve(tf.constant(jpegs))
-    np.testing.assert_array_equal(np.concatenate(shown), trained.astype(np.float32))
+    served = np.concatenate(shown)
+    np.testing.assert_array_equal(served, validated.astype(np.float32))
+    assert {photo.tobytes() for photo in trained.astype(np.float32)} == {photo.tobytes() for photo in served}
 
 
 @pytest.mark.parametrize("augment", ["none", "imgaug"])
@@ -141,7 +145,7 @@ def test_damaged_records_are_skipped_and_counted_when_so_configured(records: Rec
     damaged = damage(records, "train", 3)
     shard = records.shards["train"][-1]
     shard.write_bytes(shard.read_bytes()[:-9])
-    with Reader(records, dataclasses.replace(CONFIG, damaged="skip")) as reader:
+    with Reader(records, SKIPPING) as reader:
         for _, truth in reader.training().take(20):
             assert truth["logits"].numpy().sum(axis=0).tolist() == [2, 2, 2]
         assert damaged <= len(reader.skipped) <= damaged + 1
@@ -150,7 +154,7 @@ def test_damaged_records_are_skipped_and_counted_when_so_configured(records: Rec
 
 def test_validation_leaves_out_what_is_damaged(records: Records) -> None:
     damaged = damage(records, "test", 3)
-    with Reader(records, dataclasses.replace(CONFIG, damaged="skip")) as reader:
+    with Reader(records, SKIPPING) as reader:
         read = sum(len(photos) for photos, _ in reader.validation("test"))
         assert len(reader.skipped) == damaged > 0
     assert read == sum(records.counts["test"]) - damaged
@@ -158,5 +162,8 @@ def test_validation_leaves_out_what_is_damaged(records: Records) -> None:
 
 def test_a_class_without_a_whole_record_ends_the_run(records: Records) -> None:
     damage(records, "train", 1)
+    damage(records, "test", 1)
+    with pytest.raises(UserError, match="every test record is damaged"), Reader(records, SKIPPING) as reader:
+        reader.validation("test")
     with pytest.raises(UserError, match="every train record of .* is damaged; run shard again"):
-        steps(records, dataclasses.replace(CONFIG, damaged="skip"), 1)
+        steps(records, SKIPPING, 1)

@@ -1,14 +1,16 @@
 """The policy in the graph: boxes follow, each photo draws for itself, and every family does what its name says."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.common import boxes as box_math
-from components.train.augment import KEPT_SHARE, graph, graph_effects
+from components.train.augment import KEPT_SHARE, graph, graph_effects, seed
 from components.train.augment.graph import augment
-from components.train.augment.graph_families import AFFINE, FAMILIES, PUBLISHED_PX, draw_families
+from components.train.augment.graph_families import AFFINE, FAMILIES, draw_families
 from components.train.augment.graph_geometry import geometry
 
 N, SIDE = 250, 96
@@ -56,10 +58,10 @@ def around(seen: NDArray[np.bool_]) -> Boxes:
 @pytest.mark.parametrize(("randaugment", "least_median", "least_fifth_percentile"), [(0, 0.93, 0.8), (3, 0.9, 0.65)])
 def test_a_box_follows_its_rectangle(randaugment: int, least_median: float, least_fifth_percentile: float) -> None:
     iou, iou_unmoved = [], []
-    for seed in range(2000 // N):
-        photos, boxes = with_rectangles(seed)
-        drawn, moved = run(photos, boxes, seed, randaugment=randaugment)
-        found = surviving(drawn, run(scenery(), boxes, seed, randaugment=randaugment)[0])
+    for number in range(2000 // N):
+        photos, boxes = with_rectangles(number)
+        drawn, moved = run(photos, boxes, number, randaugment=randaugment)
+        found = surviving(drawn, run(scenery(), boxes, number, randaugment=randaugment)[0])
         iou.append(box_math.iou(moved, found))
         iou_unmoved.append(box_math.iou(boxes, found))
     assert np.median(iou) >= least_median
@@ -70,8 +72,8 @@ def test_a_box_follows_its_rectangle(randaugment: int, least_median: float, leas
 def test_a_box_at_the_border_is_never_lost() -> None:
     low = np.random.default_rng(0).choice([0.0, 0.85], (N, 2))
     boxes = np.concatenate([low, low + 0.15], axis=1).astype(np.float32)
-    for seed in range(4):
-        _, moved = run(scenery(), boxes, seed)
+    for number in range(4):
+        _, moved = run(scenery(), boxes, number)
         assert (moved >= 0).all()
         assert (moved <= 1).all()
         area = (moved[:, 2:] - moved[:, :2]).prod(axis=1) / 0.15**2
@@ -187,7 +189,30 @@ def test_families_of_colour() -> None:
     spread = (changed("contrast", photos, largest=False).std(axis=(1, 2)) / photos.std(axis=(1, 2))).ravel()
     assert 0.39 < spread.min() < 0.5
     assert 1.5 < spread.max() < 1.61
-    assert 0.1 < np.isclose(spread.reshape(N, 3), spread.reshape(N, 3)[:, :1], atol=0.01).all(axis=1).mean() < 0.9
+    assert np.isclose(spread.reshape(N, 3), spread.reshape(N, 3)[:, :1], atol=0.01).all(axis=1).mean() < 0.1, "each channel its own"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES[:13])
+def test_each_effect_is_as_frequent_and_strong_as_in_seed(family: str, scenes: Callable[[int, int, int], Photos]) -> None:
+    photos, drawn, strength = scenes(N, SIDE, SIDE), drawn_alone(family), tf.constant(1.0)
+    half, share = graph_effects.half_blurred(tf.constant(photos), numbers(3), drawn, strength, False)
+    smoothed = graph_effects.replaced(
+        *graph_effects.block_means(tf.constant(photos), graph_effects.doubled(half), share, numbers(3), drawn, strength, False)
+    )
+    own = graph_effects.changed(smoothed, numbers(2), drawn, strength, False).numpy()
+    effects = seed.effects(1.0)
+    published = effects[FAMILIES.index(family) + (family == "contrast")]
+    published.seed_(0)
+    count = 80 if family == "superpixels" else N
+    changes = [
+        np.abs(each.astype(int) - photos[: len(each)]).mean(axis=(1, 2, 3))
+        for each in (own, np.stack([published(image=photo) for photo in photos[:count]]))
+    ]
+    odds = [(change > 0).mean() for change in changes]
+    means = [change[change > 0].mean() for change in changes]
+    assert odds[0] == pytest.approx(odds[1], abs=2.5 * (2 * 0.25 / count) ** 0.5)
+    assert 0.7 < means[0] / means[1] < 1.4, means
 
 
 def test_families_of_single_pixels() -> None:
@@ -220,28 +245,30 @@ def test_blur_and_superpixels() -> None:
     photos = np.random.default_rng(0).integers(0, 256, (N, SIDE, SIDE, 3), dtype=np.uint8)
     strength = tf.constant(1.0)
 
-    def smoothed(name: str) -> Photos:
+    def smoothed(name: str) -> tuple[Photos, NDArray[np.float32]]:
         drawn = drawn_alone(name)
         half, share = graph_effects.half_blurred(tf.constant(photos), numbers(3), drawn, strength, True)
-        return graph_effects.replaced(
-            *graph_effects.block_means(tf.constant(photos), graph_effects.doubled(half), share, numbers(3), drawn, strength, True)
-        ).numpy()
+        doubled = graph_effects.doubled(half)
+        pixels, means = graph_effects.block_means(tf.constant(photos), doubled, share, numbers(3), drawn, strength, True)
+        return graph_effects.replaced(pixels, means).numpy(), means.numpy()
 
-    blurred = smoothed("blur").astype(float)
-    sigma = 3 * SIDE / PUBLISHED_PX
+    blurred = smoothed("blur")[0].astype(float)
+    sigma = 3.0
     expected = photos.std() / (2 * np.sqrt(np.pi) * sigma)  # white noise under a Gaussian
     np.testing.assert_allclose(blurred[:, 8:-8, 8:-8].std(), expected, rtol=0.15)
     np.testing.assert_allclose(blurred.mean(), photos.mean(), atol=0.5)
-    blocks = [len(np.unique(photo.reshape(-1, 3), axis=0)) for photo in smoothed("superpixels")]
+    flattened, means = smoothed("superpixels")
+    blocks = [len(np.unique(each.reshape(-1, 3), axis=0)) for each in means]
     assert 10 <= min(blocks) < 30
     assert 140 < max(blocks) <= 200
-    np.testing.assert_array_equal(smoothed("noise"), photos)
+    np.testing.assert_allclose(flattened.std() / photos.std(), 1 - graph_effects.BLOCK_SHARE, rtol=0.1)
+    np.testing.assert_array_equal(smoothed("noise")[0], photos)
 
 
 def test_elastic_and_piecewise_affine_move_pixels_within_their_range() -> None:
     photos, boxes = with_rectangles(0)
     for name, least, most in (
-        ("elastic", 1, 3.5 * SIDE / PUBLISHED_PX),
+        ("elastic", 1, 3.5),
         ("piecewise affine", 4, 0.05 * SIDE * np.sqrt(3)),
     ):
         args = (tf.constant(photos), tf.constant(boxes), numbers(4), drawn_alone(name))
