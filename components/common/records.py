@@ -13,7 +13,7 @@ A records folder holds shards `{split}-{i:05d}-of-{n:05d}.tfrecord`, beside each
 
     schema, dataset (its id), seed (of the deal), classes, mean_train_box (relative), counts {split: [photos of class 0, ...]} and
     shard_counts {split: shards} of the whole dataset,
-    shards {file name: {split, records, sha256}} of this folder
+    shards {file name: {split, records, crc32c}} of this folder, the checksum as Cloud Storage shows it
 
 The tasks of `shard` share the work, so one set of records may lie in several folders; `open_records` joins them and checks that
 nothing is missing.

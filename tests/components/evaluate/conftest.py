@@ -90,7 +90,7 @@ def save_records(folder: Path, photos: Sequence[Photo], classes: Sequence[str], 
         "mean_train_box": MEAN_TRAIN_BOX,
         "counts": {"train": [0] * len(classes), "validation": [0] * len(classes), "test": counts},
         "shard_counts": {"train": 0, "validation": 0, "test": len(names)},
-        "shards": {name: {"split": "test", "records": 0, "sha256": ""} for name in names},
+        "shards": {name: {"split": "test", "records": 0, "crc32c": ""} for name in names},
     }
     (folder / "records.json").write_text(json.dumps(info), "utf-8")
     return folder
