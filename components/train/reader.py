@@ -28,6 +28,7 @@ from components.train.sampling import Sampler
 
 PARALLEL_READS = 4
 STEPS_DRAWN_AT_ONCE = 64
+MOST_PROCESSES = 8  # more than any decoder feeds; a pod may see all of its node's cores
 TEMPERATURES = {"uniform": math.inf, "natural": 1.0}
 ENDLESS = np.iinfo(np.int64).max
 
@@ -161,7 +162,7 @@ class Reader:
             return lambda step, photos, boxes: graph.augment(
                 photos, boxes, self._seed(step), config.strength, config.randaugment
             ), tf.data.AUTOTUNE
-        processes = len(os.sched_getaffinity(0))
+        processes = min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
         workers = self._exit.enter_context(Workers(f"components.train.augment.{config.augment}", processes, config.strength))
 
         def in_worker(step: np.int64, photos: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[NDArray[np.generic], ...]:
