@@ -42,8 +42,8 @@ def decode_resize_limit(photos: PhotoSet, seconds: float) -> Measured:
 def original_way(photos: PhotoSet, seconds: float) -> Measured:
     """As the project that this one re-imagines fed its models: the policy `seed` on one full-size photo at a time, in Python.
 
-    This gives what that project's own loader gives on such a machine, about 30 photos a second. Its resize stood at a random place of the
-    chain, but imgaug's own piecewise affine, which it used, costs as much as `seed`'s saves.
+    This gives what that project's own loader gives on such a machine, about 30 photos a second: its resize stood at a random place
+    of the chain, but imgaug's own piecewise affine, which it used, costs what that saves.
     """
     from components.train.augment.seed import augment
 
