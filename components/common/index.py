@@ -87,12 +87,15 @@ class SplitIndex:
 
         Raises:
             DamagedRecordError: a shard ends too soon; names its first record that is cut off.
+            UserError: a shard is longer than its index says.
         """
         for shard, rows in zip(self._shards, self._rows, strict=True):
             ends = rows["offset"] + rows["length"] + TFRECORD_FOOTER_BYTES
-            whole = int(np.count_nonzero(ends <= shard.stat().st_size))
-            if whole < len(rows):
-                raise DamagedRecordError(shard, whole)
+            size, end = shard.stat().st_size, int(ends.max(initial=0))
+            if size < end:
+                raise DamagedRecordError(shard, int(np.count_nonzero(ends <= size)))
+            if size > end:
+                raise UserError(f"{shard}: expected {end} bytes, found {size}; run shard again")
 
     def _read(self, shard: int, row: int) -> bytes:
         _, offset, length = self._rows[shard][row]

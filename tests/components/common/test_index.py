@@ -48,6 +48,11 @@ def test_a_cut_off_shard_is_named_with_its_first_lost_record(shards: list[Path])
     shards[1].write_bytes(b"")
     with pytest.raises(DamagedRecordError, match=rf"{shards[1].name}: record 0 "):
         index.check_lengths()
+    shards[1].write_bytes(content + b"more")
+    with pytest.raises(
+        UserError, match=rf"{shards[1].name}: expected {len(content)} bytes, found {len(content) + 4}; run shard again"
+    ):
+        index.check_lengths()
     shards[1].write_bytes(content)
     index.check_lengths()
 
