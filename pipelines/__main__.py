@@ -7,14 +7,16 @@ import click
 from rich.console import Console
 
 from components.common.errors import UserError, one_line_errors
+from components.train import presets
 from pipelines.parameters import collect, read_types
-from pipelines.presets import PRESETS
 
 PIPELINE = Path("build/pipelines/training.yaml")
 
 pipeline_option = click.option("--pipeline", type=click.Path(path_type=Path), help="Compiled YAML; compiled anew where not given.")
-preset_option = click.option("--preset", "preset_name", default="", help=f"Named settings: {', '.join(PRESETS)}.")
-settings_option = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A pipeline parameter; repeatable.")
+preset_option = click.option("--preset", "preset_name", default="", help=f"Named settings: {', '.join(presets.NAMES)}.")
+settings_option = click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A pipeline parameter or training setting; repeatable."
+)
 source_option = click.option(
     "--source", required=True, help="Folder, archive, gs://…, https://… or toy://?classes=8&per_class=60&seed=1."
 )

@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from components.common.errors import UserError
+from components.train import presets
 from components.train.config import TrainConfig
-from pipelines.presets import preset
 
 
 def _finite(text: str) -> float:
@@ -69,19 +69,23 @@ def parse_settings(settings: Sequence[str], types: dict[str, str]) -> dict[str, 
 
 
 def collect(source: str, repository: str, preset_name: str, settings: Sequence[str], types: dict[str, str]) -> dict[str, Any]:
-    """All parameters of a run: the preset's, over them those of `settings`.
+    """All parameters of a run: the preset's, over them those of `settings`, which name pipeline parameters or `TrainConfig`'s fields.
 
     Raises:
         UserError: as `parse_settings`, an unknown preset, or a value that a step would refuse later.
     """
+    chosen = presets.load(preset_name) if preset_name else presets.Preset("", {}, {})
+    trained = {field.name for field in dataclasses.fields(TrainConfig)}
+    named = {name: kind for name, kind in types.items() if kind in CONVERTERS}
+    given = parse_settings(settings, {**dict.fromkeys(trained, "STRING"), **named})
+    train_settings = {**chosen.train, **{name: value for name, value in given.items() if name in trained}}
     parameters = {
         **source_parameters(source),
         "repository": repository,
-        **(preset(preset_name) if preset_name else {}),
-        **parse_settings(settings, types),
+        **chosen.gate,
+        **{name: value for name, value in given.items() if name not in trained},
+        "train_settings": dataclasses.asdict(TrainConfig.of(train_settings)),
     }
-    names = {field.name for field in dataclasses.fields(TrainConfig)}
-    TrainConfig(**{name: value for name, value in parameters.items() if name in names})
     for name in ("min_top1", "min_mean_iou"):
         if not 0 <= parameters.get(name, 0) <= 1:
             raise UserError(f"{name}: expected 0 to 1, received {parameters[name]}")

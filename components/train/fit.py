@@ -11,9 +11,8 @@ from components.common.errors import UserError
 from components.common.records import Records
 from components.train.config import TrainConfig
 from components.train.history import History
-from components.train.losses import BoxLoss
-from components.train.metrics import MeanIoU
 from components.train.reader import Reader
+from components.train.trainee import Trainee
 
 
 def fit(model: keras.Model, records: Records, config: TrainConfig, output: Path) -> None:
@@ -26,18 +25,14 @@ def fit(model: keras.Model, records: Records, config: TrainConfig, output: Path)
     steps = max(1, math.ceil(sum(records.counts["train"]) / config.batch))
     if config.batchnorm == "frozen":
         _freeze_batchnorm(model.get_layer("backbone"))
-    model.compile(
+    trainee = Trainee(model, config)
+    trainee.compile(
         keras.optimizers.AdamW(_schedule(config.learning_rate, steps * config.epochs), weight_decay=config.weight_decay),
-        loss={
-            "logits": keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
-            "box": BoxLoss(),
-        },
-        metrics={"logits": keras.metrics.CategoricalAccuracy(name="top1"), "box": MeanIoU()},
-        jit_compile=False,
+        jit_compile=config.xla,
     )
     best = output / "best.weights.h5"
     with Reader(records, config) as reader:
-        fitted = model.fit(
+        fitted = trainee.fit(
             reader.training(plain_from=round(steps * config.epochs * (1 - config.plain_tail))),
             steps_per_epoch=steps,
             epochs=config.epochs,
@@ -55,7 +50,7 @@ def fit(model: keras.Model, records: Records, config: TrainConfig, output: Path)
             f"learning_rate: training diverged in epoch {len(fitted.epoch)} (the loss is no number any more) "
             f"at a peak of {config.learning_rate:g}; set a lower one"
         )
-    model.load_weights(best)
+    trainee.load_weights(best)
     best.unlink()
     if reader.skipped:
         (output / "skipped.txt").write_text("".join(f"{line}\n" for line in sorted(reader.skipped)), "utf-8")

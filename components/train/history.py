@@ -12,11 +12,11 @@ from components.common.whole import whole_file
 LINE_EVERY_S = 5.0
 COLUMNS = {
     "loss": "loss",
-    "label_loss": "logits_loss",
+    "label_loss": "label_loss",
     "box_loss": "box_loss",
-    "top1": "logits_top1",
-    "iou": "box_iou",
-    **{f"val_{name}": f"val_{key}" for name, key in [("loss", "loss"), ("top1", "logits_top1"), ("iou", "box_iou")]},
+    "top1": "top1",
+    "iou": "iou",
+    **{f"val_{name}": f"val_{name}" for name in ("loss", "top1", "iou")},
 }
 
 

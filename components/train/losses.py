@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from components.train.config import TrainConfig
+
 
 class BoxLoss(keras.losses.Loss):
     """Smooth L1 plus generalized IoU, both of boxes `(n, 4)` relative to the photo.
@@ -44,3 +46,18 @@ def giou(a: keras.KerasTensor, b: keras.KerasTensor) -> keras.KerasTensor:
 def _area(low: keras.KerasTensor, high: keras.KerasTensor) -> keras.KerasTensor:
     sides = ops.maximum(high - low, 0)
     return sides[..., 0] * sides[..., 1]
+
+
+def class_loss(config: TrainConfig) -> keras.losses.Loss:
+    """The loss of the class head: one-hot labels and logits `(n, classes)` -> `(n,)`."""
+    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing)
+
+
+def box_loss(config: TrainConfig) -> keras.losses.Loss:
+    """The loss of the box head: boxes `(n, 4)`, relative -> `(n,)`."""
+    return BoxLoss()
+
+
+def embedding_loss(config: TrainConfig, classes: int) -> keras.layers.Layer:
+    """The loss of the embedding: a layer, as proxies are weights; one-hot labels `(n, classes)`, embeddings `(n, d)` -> `(n,)`."""
+    raise NotImplementedError(config.metric_loss)

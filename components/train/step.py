@@ -20,7 +20,7 @@ from components.train.models import build
 MAX_WEIGHTS_BYTES = 2 * 2**30
 
 
-def run(records: Sequence[Path], output: Path, config: TrainConfig) -> None:
+def run(records: Sequence[Path], output: Path, config: TrainConfig, *, checkpoints: str = "") -> None:
     """Trains and writes the model of the best epoch into `output`.
 
     Args:

@@ -1,6 +1,5 @@
 """Parameters of a compiled pipeline: types, settings as text, presets, fingerprints of local sources."""
 
-import dataclasses
 import inspect
 from pathlib import Path
 
@@ -9,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.common.errors import UserError
+from components.train import presets
 from components.train.config import TrainConfig
 from pipelines.compile import compile_training
 from pipelines.parameters import collect, parse_settings, read_types, source_parameters
-from pipelines.presets import PRESETS, preset
 
 TYPES = {"epochs": "NUMBER_INTEGER", "dropout": "NUMBER_DOUBLE", "weights": "STRING"}
 
@@ -44,16 +43,6 @@ def test_wrong_settings_are_named(setting: str, message: str) -> None:
         parse_settings([setting], TYPES)
 
 
-def test_the_pipeline_has_every_training_setting_with_its_default(pipeline: Path) -> None:
-    import yaml
-
-    types = read_types(pipeline)
-    spec = next(yaml.safe_load_all(pipeline.read_text()))["root"]["inputDefinitions"]["parameters"]
-    for field in dataclasses.fields(TrainConfig):
-        assert field.name in types
-        assert spec[field.name]["defaultValue"] == field.default
-
-
 def test_ingest_defaults_are_those_of_the_step(pipeline: Path) -> None:
     import yaml
 
@@ -65,12 +54,12 @@ def test_ingest_defaults_are_those_of_the_step(pipeline: Path) -> None:
         assert spec[name]["defaultValue"] == defaults[name].default
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", presets.NAMES)
 def test_presets_are_valid(name: str, pipeline: Path) -> None:
-    settings = preset(name)
-    assert settings.keys() <= read_types(pipeline).keys()
-    names = {field.name for field in dataclasses.fields(TrainConfig)}
-    TrainConfig(**{key: value for key, value in settings.items() if key in names})
+    preset = presets.load(name)
+    assert len(preset.about) > 40
+    assert preset.gate.keys() <= read_types(pipeline).keys()
+    TrainConfig.of(preset.train)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +76,7 @@ def test_what_a_step_would_refuse_is_refused_before_the_run(setting: str, messag
 
 
 def test_settings_go_over_the_preset(pipeline: Path) -> None:
-    assert collect("toy://", "models", "toy", ["epochs=3"], read_types(pipeline))["epochs"] == 3
+    assert collect("toy://", "models", "toy", ["epochs=3"], read_types(pipeline))["train_settings"]["epochs"] == 3
 
 
 def test_links_that_lead_nowhere_are_no_obstacle(tmp_path: Path) -> None:
@@ -97,8 +86,8 @@ def test_links_that_lead_nowhere_are_no_obstacle(tmp_path: Path) -> None:
 
 
 def test_an_unknown_preset_is_refused() -> None:
-    with pytest.raises(UserError, match="preset: expected one of toy, mini, .*, received 'b9'"):
-        preset("b9")
+    with pytest.raises(UserError, match="preset: expected one of b0, b3, .*, received 'b9'"):
+        presets.load("b9")
 
 
 def test_what_is_no_pipeline_is_refused(tmp_path: Path) -> None:
