@@ -69,7 +69,7 @@ def parse_settings(settings: Sequence[str], types: dict[str, str]) -> dict[str, 
 
 
 def collect(source: str, repository: str, preset_name: str, settings: Sequence[str], types: dict[str, str]) -> dict[str, Any]:
-    """All parameters of a run: the preset's, over them those of `settings`, which name pipeline parameters or `TrainConfig`'s fields.
+    """All parameters of a run: the preset's, over them `settings`, which name pipeline parameters or `TrainConfig`'s fields.
 
     Raises:
         UserError: as `parse_settings`, an unknown preset, or a value that a step would refuse later.

@@ -13,8 +13,8 @@ from components.train.metrics import MeanIoU
 class Trainee(keras.Model):
     """Wraps a network of `models.build`; `compile(optimizer=…)` it, then train it as any Keras model.
 
-    The loss is `class_weight` × the class loss + `box_weight` × the box loss + `metric_weight` × the embedding's, or, with
-    `head_weights = learned`, sum(exp(-s) × loss + s) / 2 with a learned s a head (Kendall et al., 2018, arXiv:1705.07115; s is the
+    The loss is `class_weight` * the class loss + `box_weight` * the box loss + `metric_weight` * the embedding's, or, with
+    `head_weights = learned`, sum(exp(-s) * loss + s) / 2 with a learned s a head (Kendall et al., 2018, arXiv:1705.07115; s is the
     log of sigma squared), plus the penalties of the layers. Its metrics: loss, label_loss, box_loss (embedding_loss), top1, iou.
 
     Attributes:
