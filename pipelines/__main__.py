@@ -1,7 +1,8 @@
-"""`python -m pipelines compile | run | submit | demo`."""
+"""`python -m pipelines compile | run | tune | submit | demo`."""
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -10,7 +11,11 @@ from components.common.errors import UserError, one_line_errors
 from components.train import presets
 from pipelines.parameters import collect, read_types
 
-PIPELINE = Path("build/pipelines/training.yaml")
+if TYPE_CHECKING:
+    from pipelines.run import Result
+
+PIPELINES = Path("build/pipelines")
+PIPELINE = PIPELINES / "training.yaml"
 
 pipeline_option = click.option("--pipeline", type=click.Path(path_type=Path), help="Compiled YAML; compiled anew where not given.")
 preset_option = click.option("--preset", "preset_name", default="", help=f"Named settings: {', '.join(presets.NAMES)}.")
@@ -20,31 +25,40 @@ settings_option = click.option(
 source_option = click.option(
     "--source", required=True, help="Folder, archive, gs://…, https://… or toy://?classes=8&per_class=60&seed=1."
 )
+workers_option = click.option(
+    "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="tuning: tasks of tune, side by side."
+)
 
 
 @click.group()
 def main() -> None:
-    """Compile the training pipeline, run it here, or submit it to a cluster."""
+    """Compile the pipelines, run them here, or submit them to a cluster."""
 
 
 @main.command("compile")
-@click.option("--output", type=click.Path(path_type=Path), default=PIPELINE, show_default=True)
+@click.argument("name", type=click.Choice(["training", "tuning"]), default="training")
+@click.option("--output", type=click.Path(path_type=Path), help=f"{PIPELINES}/NAME.yaml by default.")
 @click.option("--image", default="", help="Image of every step; by default marque:<version>-<hash of the code>.")
 @click.option("--shard-tasks", type=click.IntRange(min=1), default=2, show_default=True, help="Tasks of shard, side by side.")
-@click.option("--gpus", type=click.IntRange(min=0), default=0, show_default=True, help="GPUs of the train step.")
-@click.option(
-    "--retries",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Retries of train.",
-)
-def compile_command(output: Path, image: str, shard_tasks: int, gpus: int, retries: int) -> None:
-    """Write the pipeline's YAML."""
-    from pipelines.compile import compile_training, default_image
+@click.option("--gpus", type=click.IntRange(min=0), default=0, show_default=True, help="GPUs of train and tune, each.")
+@click.option("--retries", type=click.IntRange(min=0), default=0, show_default=True, help="Retries of train and tune.")
+@workers_option
+@click.option("--study-volume", default="", help="tuning: a claim that is mounted at /study, for study=/study/NAME.journal.")
+def compile_command(
+    name: str, output: Path | None, image: str, shard_tasks: int, gpus: int, retries: int, workers: int, study_volume: str
+) -> None:
+    """Write the YAML of the training pipeline, or of the tuning one."""
+    from pipelines.compile import compile_training, compile_tuning, default_image
 
+    output = output or PIPELINES / f"{name}.yaml"
+    image = image or default_image()
     with one_line_errors():
-        compile_training(output, image or default_image(), shard_tasks=shard_tasks, gpus=gpus, retries=retries)
+        if name == "training":
+            compile_training(output, image, shard_tasks=shard_tasks, gpus=gpus, retries=retries)
+        else:
+            compile_tuning(
+                output, image, shard_tasks=shard_tasks, workers=workers, gpus=gpus, retries=retries, study_volume=study_volume
+            )
     Console(soft_wrap=True).print(f"compiled {output}")
 
 
@@ -64,11 +78,31 @@ def run(source: str, pipeline: Path | None, preset_name: str, settings: tuple[st
             pipeline = PIPELINE
             compile_training(pipeline, default_image())
         parameters = collect(source, str(root.absolute() / "models"), preset_name, settings, read_types(pipeline))
-        result = run_locally(pipeline, parameters, root)
-    reused = f", reused: {', '.join(result.reused)}" if result.reused else ""
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(f"{'blessed' if result.blessed else 'refused'} after {result.seconds:.0f} s{reused}")
-    console.print(f"report: {result.evaluation / 'report.html'}")
+        _say(run_locally(pipeline, parameters, root))
+
+
+@main.command()
+@source_option
+@preset_option
+@settings_option
+@click.option("--space", type=click.Path(path_type=Path), help="What is searched, as YAML; components/tune/space.yaml by default.")
+@workers_option
+@click.option("--root", type=click.Path(path_type=Path), default=Path("build/tune"), show_default=True, help="Artifacts and study.")
+def tune(source: str, preset_name: str, settings: tuple[str, ...], space: Path | None, workers: int, root: Path) -> None:
+    """Search train's settings on this machine, then train with the best; --set trials=20 trial_epochs=5 startup_trials=5.
+
+    Run again, it goes on with the study.
+    """
+    from components.tune import space as spaces
+    from pipelines.compile import compile_tuning, default_image
+    from pipelines.run import run_locally
+
+    with one_line_errors():
+        pipeline = root / "tuning.yaml"
+        compile_tuning(pipeline, default_image(), workers=workers)
+        given = collect(source, str(root.absolute() / "models"), preset_name, settings, read_types(pipeline))
+        parameters = {"study": str(root.absolute() / "study.journal"), **given, "space": spaces.load(space)}
+        _say(run_locally(pipeline, parameters, root))
 
 
 @main.command()
@@ -105,6 +139,15 @@ def demo(source: str, preset_name: str, settings: tuple[str, ...], folder: Path)
 
     with one_line_errors():
         run_demo(source, preset_name or ("toy" if source.startswith("toy:") else "mini"), list(settings), folder)
+
+
+def _say(result: "Result") -> None:
+    reused = f", reused: {', '.join(result.reused)}" if result.reused else ""
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"{'blessed' if result.blessed else 'refused'} after {result.seconds:.0f} s{reused}")
+    console.print(f"report: {result.evaluation / 'report.html'}")
+    if result.tuning:
+        console.print(f"trials: {result.tuning / 'page.html'}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
-"""Writes the pipeline as the YAML that every runner takes: this machine, a Kubeflow cluster, Vertex."""
+"""Writes a pipeline as the YAML that every runner takes: this machine, a Kubeflow cluster, Vertex."""
 
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from kfp import compiler
 
 from components.common.whole import whole_file
 from pipelines.training import training_pipeline
+from pipelines.tuning import tuning_pipeline
 
 
 def default_image() -> str:
@@ -23,8 +26,21 @@ def default_image() -> str:
 
 def compile_training(output: Path, image: str, *, shard_tasks: int = 2, gpus: int = 0, retries: int = 0) -> None:
     """Compiles the training pipeline into `output`: two YAML documents, the graph and what it asks of Kubernetes."""
+    _compile(training_pipeline(image, shard_tasks=shard_tasks, gpus=gpus, retries=retries), output)
+
+
+def compile_tuning(
+    output: Path, image: str, *, shard_tasks: int = 2, workers: int = 2, gpus: int = 0, retries: int = 0, study_volume: str = ""
+) -> None:
+    """Compiles the tuning pipeline likewise."""
+    _compile(
+        tuning_pipeline(image, shard_tasks=shard_tasks, workers=workers, gpus=gpus, retries=retries, study_volume=study_volume),
+        output,
+    )
+
+
+def _compile(pipeline: Callable[..., Any], output: Path) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
-    pipeline = training_pipeline(image, shard_tasks=shard_tasks, gpus=gpus, retries=retries)
     with tempfile.TemporaryDirectory() as scratch, whole_file(output) as partial:
-        compiler.Compiler().compile(pipeline, f"{scratch}/training.yaml")
-        shutil.copyfile(f"{scratch}/training.yaml", partial)
+        compiler.Compiler().compile(pipeline, f"{scratch}/pipeline.yaml")
+        shutil.copyfile(f"{scratch}/pipeline.yaml", partial)

@@ -20,6 +20,8 @@ STEPS = {
     "ingest": Resources(cpu="4", memory="4Gi"),
     "shard": Resources(cpu="2", memory="4Gi"),
     "train": Resources(cpu="8", memory="16Gi", shm="4Gi"),
+    "tune": Resources(cpu="8", memory="16Gi", shm="4Gi"),
+    "best": Resources(cpu="1", memory="2Gi"),
     "export": Resources(cpu="2", memory="4Gi"),
     "evaluate": Resources(cpu="4", memory="8Gi"),
     "deploy": Resources(cpu="1", memory="2Gi"),

@@ -18,10 +18,12 @@ from pipelines.progress import COLOR, Progress
 
 @dataclass(frozen=True)
 class Result:
-    """What a run left: the folders of its dataset and evaluation, the verdict, how long it took and which steps were reused."""
+    """What a run left: the folders of its dataset, its evaluation and, of the tuning pipeline, its trials; the verdict, how long it
+    took and which steps were reused."""
 
     dataset: Path
     evaluation: Path
+    tuning: Path | None
     blessed: bool
     seconds: float
     reused: list[str]
@@ -53,6 +55,7 @@ def run_locally(pipeline: Path, parameters: dict[str, Any], root: Path) -> Resul
     return Result(
         dataset=Path(outputs["dataset"].path),
         evaluation=Path(outputs["evaluation"].path),
+        tuning=Path(outputs["tuning"].path) if "tuning" in outputs else None,
         blessed=bool(outputs["blessed"]),
         seconds=time.monotonic() - began,
         reused=progress.reused,

@@ -57,52 +57,103 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
         min_top1: float = 0.0,
         min_mean_iou: float = 0.0,
     ) -> Outputs:
-        ingested = ingest(
+        ingested, sharded = ingest_and_shard(
+            image,
+            shard_tasks,
             source=source,
             source_version=source_version,
             sha256=sha256,
             split_seed=split_seed,
             validation_share=validation_share,
             max_rejected_share=max_rejected_share,
+            shard_bytes=shard_bytes,
         )
-        place(ingested, "ingest", image)
-
-        with dsl.ParallelFor(list(range(shard_tasks)), name="shards") as task:
-            sharded = shard(
-                dataset=ingested.outputs["dataset"], task=task, tasks=shard_tasks, shard_bytes=shard_bytes, seed=split_seed
-            )
-            place(sharded, "shard", image)
-
-        trained = train(
-            records=dsl.Collected(sharded.outputs["records"]),
+        evaluated = train_and_deploy(
+            image,
+            gpus,
+            retries,
+            sharded=sharded,
             train_settings=train_settings,
             checkpoints=checkpoints,
-        )
-        place(trained, "train", image, gpus, retries)
-
-        exported = export(model=trained.outputs["model"], model_name=MODEL_NAME)
-        place(exported, "export", image)
-
-        evaluated = evaluate(
-            saved_model=exported.outputs["saved_model"],
-            model=trained.outputs["model"],
-            records=dsl.Collected(sharded.outputs["records"]),
+            repository=repository,
             min_top1=min_top1,
             min_mean_iou=min_mean_iou,
         )
-        place(evaluated, "evaluate", image)
-
-        with dsl.If(evaluated.outputs["Output"] == True, name="blessed"):  # noqa: E712 - kfp builds the condition from ==
-            deployed = deploy(
-                saved_model=exported.outputs["saved_model"],
-                evaluation=evaluated.outputs["evaluation"],
-                repository=repository,
-                model_name=MODEL_NAME,
-                min_top1=min_top1,
-                min_mean_iou=min_mean_iou,
-            )
-            place(deployed, "deploy", image)
-            deployed.set_caching_options(False)
         return Outputs(ingested.outputs["dataset"], evaluated.outputs["evaluation"], evaluated.outputs["Output"])
 
     return pipeline
+
+
+def ingest_and_shard(
+    image: str,
+    shard_tasks: int,
+    *,
+    source: str,
+    source_version: str,
+    sha256: str,
+    split_seed: int,
+    validation_share: float,
+    max_rejected_share: float,
+    shard_bytes: int,
+) -> tuple[dsl.PipelineTask, dsl.PipelineTask]:
+    """Steps 1 and 2; returns the task of ingest and the one of shard, whose `records` are to be collected."""
+    ingested = ingest(
+        source=source,
+        source_version=source_version,
+        sha256=sha256,
+        split_seed=split_seed,
+        validation_share=validation_share,
+        max_rejected_share=max_rejected_share,
+    )
+    place(ingested, "ingest", image)
+
+    with dsl.ParallelFor(list(range(shard_tasks)), name="shards") as task:
+        sharded = shard(dataset=ingested.outputs["dataset"], task=task, tasks=shard_tasks, shard_bytes=shard_bytes, seed=split_seed)
+        place(sharded, "shard", image)
+    return ingested, sharded
+
+
+def train_and_deploy(
+    image: str,
+    gpus: int,
+    retries: int,
+    *,
+    sharded: dsl.PipelineTask,
+    train_settings: Any,
+    checkpoints: str,
+    repository: str,
+    min_top1: float,
+    min_mean_iou: float,
+) -> dsl.PipelineTask:
+    """Steps 3 to 6; returns the task of evaluate."""
+    trained = train(
+        records=dsl.Collected(sharded.outputs["records"]),
+        train_settings=train_settings,
+        checkpoints=checkpoints,
+    )
+    place(trained, "train", image, gpus, retries)
+
+    exported = export(model=trained.outputs["model"], model_name=MODEL_NAME)
+    place(exported, "export", image)
+
+    evaluated = evaluate(
+        saved_model=exported.outputs["saved_model"],
+        model=trained.outputs["model"],
+        records=dsl.Collected(sharded.outputs["records"]),
+        min_top1=min_top1,
+        min_mean_iou=min_mean_iou,
+    )
+    place(evaluated, "evaluate", image)
+
+    with dsl.If(evaluated.outputs["Output"] == True, name="blessed"):  # noqa: E712 - kfp builds the condition from ==
+        deployed = deploy(
+            saved_model=exported.outputs["saved_model"],
+            evaluation=evaluated.outputs["evaluation"],
+            repository=repository,
+            model_name=MODEL_NAME,
+            min_top1=min_top1,
+            min_mean_iou=min_mean_iou,
+        )
+        place(deployed, "deploy", image)
+        deployed.set_caching_options(False)
+    return evaluated
