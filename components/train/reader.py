@@ -42,13 +42,26 @@ class Reader:
 
     Leaving it by an error that reading or augmenting caused raises that error itself, not TensorFlow's account of it.
 
+    Args:
+        records: what to read.
+        config: the settings.
+        part: (i, n): the rows of every batch that process i of n trains on, the same share of each.
+
     Attributes:
         skipped: what `damaged = skip` left out so far, a line each.
+
+    Raises:
+        UserError: the batch cannot be shared evenly.
     """
 
-    def __init__(self, records: Records, config: TrainConfig):
+    def __init__(self, records: Records, config: TrainConfig, part: tuple[int, int] = (0, 1)):
         self._records = records
         self._config = config
+        self._part = part
+        self._rows, odd = divmod(config.batch, part[1])
+        if odd or self._rows % config.photos_per_class:
+            groups = f" and of {config.photos_per_class} photos of a class in each" if config.photos_per_class > 1 else ""
+            raise UserError(f"batch: expected a multiple of the {part[1]} processes that train{groups}, received {config.batch}")
         self._classes = len(records.classes)
         self._exit = contextlib.ExitStack()
         self._failure: UserError | None = None
@@ -64,22 +77,39 @@ class Reader:
 
     def training(self, first_step: int = 0, plain_from: int = ENDLESS) -> tf.data.Dataset:
         """Endless balanced batches of the train split, from step `first_step` on; augmented before step `plain_from`."""
-        config, index = self._config, self._index("train")
-        sampler = Sampler(index.counts, config.seed, TEMPERATURES.get(config.sampling, config.temperature))
+        index = self._index("train")
+        photos = self._photos(self.draws(first_step), lambda label, member: self._replaced(index, label, member))
+        steps = tf.data.Dataset.range(first_step, ENDLESS)
+        batches = tf.data.Dataset.zip(steps, photos.batch(self._rows, drop_remainder=True))
+        return self._augmented(batches, plain_from).prefetch(tf.data.AUTOTUNE)
+
+    def draws(self, first_step: int) -> tf.data.Dataset:
+        """Endless: which records a step draws, int64 `(batch / n, 2)`: their class, and their number within the class."""
+        config, own = self._config, slice(self._part[0] * self._rows, (self._part[0] + 1) * self._rows)
+        sampler = Sampler(self.counts("train"), config.seed, TEMPERATURES.get(config.sampling, config.temperature))
         block = STEPS_DRAWN_AT_ONCE * config.batch
 
         def draw(number: np.int64) -> NDArray[np.int64]:
             drawn = sampler.draws(first_step * config.batch + int(number) * block, block)
-            return np.stack(drawn, axis=-1).reshape(STEPS_DRAWN_AT_ONCE, config.batch, 2)
+            return np.stack(drawn, axis=-1).reshape(STEPS_DRAWN_AT_ONCE, config.batch, 2)[:, own]
 
-        draws = tf.data.Dataset.range(ENDLESS).map(lambda number: tf.numpy_function(draw, [number], tf.int64)).unbatch()
-        photos = self._photos(draws, lambda label, member: self._replaced(index, label, member))
-        steps = tf.data.Dataset.range(first_step, ENDLESS)
-        batches = tf.data.Dataset.zip(steps, photos.batch(config.batch, drop_remainder=True))
-        return self._augmented(batches, plain_from).prefetch(tf.data.AUTOTUNE)
+        drawn = tf.data.Dataset.range(ENDLESS).map(lambda number: tf.numpy_function(draw, [number], tf.int64)).unbatch()
+        return drawn.map(lambda places: tf.ensure_shape(places, [self._rows, 2]))
 
-    def validation(self, split: str) -> tf.data.Dataset:
-        """Every record of a split exactly once, class by class, not augmented; the last batch may be smaller."""
+    def counts(self, split: str) -> NDArray[np.int64]:
+        """Records of each class, `(classes,)`."""
+        return self._index(split).counts
+
+    def validation(self, split: str, *, whole: bool = False) -> tf.data.Dataset:
+        """Every record of a split exactly once, class by class, not augmented; the last batch may be smaller.
+
+        Args:
+            split: its name.
+            whole: all of it in each process, not shared among them.
+
+        Raises:
+            UserError: there is nothing to read.
+        """
         index = self._index(split)
         ends = np.cumsum(index.counts)
 
@@ -87,14 +117,18 @@ class Reader:
             labels = np.searchsorted(ends, numbers, side="right")
             return np.stack([labels, numbers - (ends - index.counts)[labels]], axis=-1)
 
-        numbers = tf.data.Dataset.range(ends[-1])
+        i, n = (0, 1) if whole else self._part
+        first, last = (int(ends[-1]) * bound // n for bound in (i, i + 1))
+        if first == last:
+            raise UserError(f"{split} split: expected a photo for each of the {n} processes that train, found {ends[-1]}")
+        numbers = tf.data.Dataset.range(first, last)
         if self._config.damaged == "skip":
-            whole = [number for number in range(ends[-1]) if self._kept(index, *place(np.array(number)).tolist())]
-            if not whole:
+            undamaged = [number for number in range(first, last) if self._kept(index, *place(np.array(number)).tolist())]
+            if not undamaged:
                 raise UserError(f"records: every {split} record is damaged; run shard again")
-            numbers = tf.data.Dataset.from_tensor_slices(np.array(whole, np.int64))
-        places = numbers.batch(self._config.batch).map(lambda group: tf.numpy_function(place, [group], tf.int64))
-        batches = self._photos(places, index.read).batch(self._config.batch).map(self._targets)
+            numbers = tf.data.Dataset.from_tensor_slices(np.array(undamaged, np.int64))
+        places = numbers.batch(self._rows).map(lambda group: tf.numpy_function(place, [group], tf.int64))
+        batches = self._photos(places, index.read).batch(self._rows).map(self._targets)
         return batches.apply(tf.data.experimental.assert_cardinality(len(places))).prefetch(tf.data.AUTOTUNE)
 
     def _index(self, split: str) -> SplitIndex:
@@ -142,8 +176,9 @@ class Reader:
         policy, calls = self._policy()
 
         def augmented(step: tf.Tensor, photos: tf.Tensor, boxes: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            photos, boxes = policy(step, photos, boxes)
-            return mix.mix(photos, boxes, classes, self._seed(step), config.mixup, config.cutmix)
+            draw = step * self._part[1] + self._part[0]  # no two processes augment alike
+            photos, boxes = policy(draw, photos, boxes)
+            return mix.mix(photos, boxes, classes, self._seed(draw), config.mixup, config.cutmix)
 
         def finished(step: tf.Tensor, loaded: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> Batch:
             photos, labels, boxes = loaded
@@ -159,17 +194,17 @@ class Reader:
         if config.augment == "none":
             return lambda _, photos, boxes: (photos, boxes), tf.data.AUTOTUNE
         if config.augment == "graph":
-            return lambda step, photos, boxes: graph.augment(
-                photos, boxes, self._seed(step), config.strength, config.randaugment
+            return lambda draw, photos, boxes: graph.augment(
+                photos, boxes, self._seed(draw), config.strength, config.randaugment
             ), tf.data.AUTOTUNE
         processes = min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
         workers = self._exit.enter_context(Workers(f"components.train.augment.{config.augment}", processes, config.strength))
 
-        def in_worker(step: np.int64, photos: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[NDArray[np.generic], ...]:
-            return workers(photos, boxes, config.seed << 31 ^ int(step))
+        def in_worker(draw: np.int64, photos: NDArray[np.uint8], boxes: NDArray[np.float32]) -> tuple[NDArray[np.generic], ...]:
+            return workers(photos, boxes, config.seed << 31 ^ int(draw))
 
-        def in_processes(step: tf.Tensor, photos: tf.Tensor, boxes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            moved = tf.numpy_function(self._stopping(in_worker), [step, photos, boxes], (tf.uint8, tf.float32))
+        def in_processes(draw: tf.Tensor, photos: tf.Tensor, boxes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            moved = tf.numpy_function(self._stopping(in_worker), [draw, photos, boxes], (tf.uint8, tf.float32))
             return tf.ensure_shape(moved[0], photos.shape), tf.ensure_shape(moved[1], boxes.shape)
 
         return in_processes, processes + 1
@@ -177,8 +212,8 @@ class Reader:
     def _targets(self, photos: tf.Tensor, labels: tf.Tensor, boxes: tf.Tensor) -> Batch:
         return photos, {"logits": tf.one_hot(labels, self._classes), "box": boxes}
 
-    def _seed(self, step: tf.Tensor) -> tf.Tensor:
-        return tf.stack([tf.constant(self._config.seed, tf.int64), step])
+    def _seed(self, draw: tf.Tensor) -> tf.Tensor:
+        return tf.stack([tf.constant(self._config.seed, tf.int64), draw])
 
     def _stopping(self, function: Callable[..., T]) -> Callable[..., T]:
         """`function`, whose `UserError` is kept for the end: TensorFlow would log it many times, and hears of no more data."""
