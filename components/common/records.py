@@ -20,6 +20,8 @@ nothing is missing.
 """
 
 import functools
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,12 +88,13 @@ def shard_name(split: str, index: int, count: int) -> str:
 
 @dataclass(frozen=True)
 class Records:
-    """An opened set of records: `shards` holds the paths of each split, in the order of their numbers."""
+    """An opened set of records: `shards` holds the paths of each split, in the order of their numbers; `identity` tells sets apart."""
 
     classes: list[str]
     mean_train_box: boxes.Boxes
     counts: dict[str, list[int]]
     shards: dict[str, list[Path]]
+    identity: str
 
     def index(self, split: str) -> SplitIndex:
         """Where the records of a split lie.
@@ -142,7 +145,9 @@ def open_records(folders: Sequence[str | Path]) -> Records:
         if missing := sorted(set(expected) - {name for name in names if found[name].exists()}):
             raise UserError(f"{', '.join(map(str, folders))}: expected {len(expected)} {split} shards, {missing[0]} is missing")
         shards[split] = [found[name] for name in expected]
-    return Records(first["classes"], np.asarray(first["mean_train_box"], np.float32), first["counts"], shards)
+    written = sorted((name, what) for _, info in infos for name, what in info["shards"].items())
+    identity = hashlib.sha256(json.dumps([first["classes"], written], sort_keys=True).encode()).hexdigest()
+    return Records(first["classes"], np.asarray(first["mean_train_box"], np.float32), first["counts"], shards, identity)
 
 
 @functools.cache

@@ -1,11 +1,19 @@
-"""`python -m components.train plots --records FOLDER --output FOLDER` draws what training is fed."""
+"""`python -m components.train run | plots --records FOLDER …`: the entry point of a training pod, and pictures of what it is fed."""
 
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from components.common.errors import one_line_errors
+from components.common.errors import UserError, one_line_errors
+from components.train import presets
+from components.train.config import TrainConfig
+
+records_option = click.option(
+    "--records", type=click.Path(path_type=Path), multiple=True, required=True, help="A folder of shard; repeatable."
+)
+preset_option = click.option("--preset", default="", help=f"Named settings: {', '.join(presets.NAMES)}.")
+settings_option = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A training setting; repeatable.")
 
 
 @click.group(help=__doc__)
@@ -13,12 +21,36 @@ def main() -> None:
     pass
 
 
+def chosen(preset: str, settings: tuple[str, ...]) -> TrainConfig:
+    """The preset's settings, over them those given one by one.
+
+    Raises:
+        UserError: no such preset or setting, or a value out of its range.
+    """
+    for setting in settings:
+        if "=" not in setting:
+            raise UserError(f"--set: expected name=value, received {setting!r}")
+    return TrainConfig.of({**(presets.load(preset).train if preset else {}), **dict(each.split("=", 1) for each in settings)})
+
+
+@main.command("run", help="Train: records -> model.keras, config.json, history.csv, tensorboard/.")
+@records_option
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="The folder to write.")
+@preset_option
+@settings_option
+@click.option("--checkpoints", default="", help="A folder or gs:// prefix; a run that ended early goes on from there.")
+def run_command(records: tuple[Path, ...], output: Path, preset: str, settings: tuple[str, ...], checkpoints: str) -> None:
+    from components.train.step import run
+
+    with one_line_errors():
+        run(records, output, chosen(preset, settings), checkpoints=checkpoints)
+
+
 @main.command("plots", help="Draw the splits, the sampling, sample photos and each policy's augmentation as PNG files.")
-@click.option("--records", type=click.Path(path_type=Path), multiple=True, required=True, help="A folder of shard; repeatable.")
+@records_option
 @click.option("--output", type=click.Path(path_type=Path), default=Path("build/plots"), show_default=True)
 @click.option("--strength", default=1.0, show_default=True, help="Of the augmentation, 0-1.")
 def plots_command(records: tuple[Path, ...], output: Path, strength: float) -> None:
-    # only now: the other commands do without Matplotlib
     from components.train.plots.write import run
 
     with one_line_errors():

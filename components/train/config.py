@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from components.common.errors import UserError
-from components.train.backbones import parse_name
+from components.train.backbones import check
 
 CHOICES = {
     "batchnorm": ("frozen", "trained"),
@@ -162,7 +162,7 @@ class TrainConfig:
         Raises:
             UserError: a value out of its range, or two that do not go together.
         """
-        parse_name(self.backbone)
+        check(self.backbone, self.image_px, self.weights)
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UserError(f"{name}: expected {', '.join(choices[:-1])} or {choices[-1]}, received {getattr(self, name)!r}")

@@ -1,74 +1,128 @@
-"""The training loop: AdamW with warm-up and cosine, the best checkpoint by validation loss, a history as CSV."""
+"""The training loop: epochs of steps, validation, the best weights kept; goes on from its checkpoint where there is one."""
 
+import contextlib
 import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
-import numpy as np
 from rich.console import Console
 
-from components.common.errors import UserError
 from components.common.records import Records
+from components.train import features
+from components.train.checkpoint import Checkpoint
 from components.train.config import TrainConfig
-from components.train.history import History
-from components.train.reader import Reader
-from components.train.trainee import Trainee
+from components.train.history import History, Watch
+from components.train.preemption import EXIT_STATUS, Preemption, noticed
+from components.train.reader import Batch, Reader
+from components.train.tracking import Tracking
+from components.train.training import Training
+
+OnEpoch = Callable[[int, dict[str, float]], None]
 
 
-def fit(model: keras.Model, records: Records, config: TrainConfig, output: Path) -> None:
-    """Trains `model` and leaves it as it was at its epoch of lowest validation loss; writes `history.csv`, and
-    `skipped.txt` where damaged records were skipped, into `output`.
+def fit(
+    network: keras.Model,
+    records: Records,
+    config: TrainConfig,
+    output: Path,
+    *,
+    checkpoint: Checkpoint | None = None,
+    checkpoint_every_s: float = 60.0,
+    on_epoch: OnEpoch | None = None,
+) -> None:
+    """Trains `network` and leaves it as it was at its epoch of lowest validation loss.
+
+    Writes `history.csv`, `tensorboard/`, and `skipped.txt` where damaged records were skipped, into `output`.
+
+    Args:
+        network: what `models.build` built.
+        records: their train and validation splits are read.
+        config: the settings.
+        output: a folder.
+        checkpoint: where the run's state is kept: after every epoch, every `checkpoint_every_s`, and when SIGTERM comes.
+        on_epoch: called after each epoch, counted from 1, with its row of the history; what it raises ends the run.
 
     Raises:
-        UserError: the loss became NaN or infinite.
+        UserError: the loss became NaN or infinite, a record or the checkpoint is damaged.
+        SystemExit: SIGTERM came and the state was saved; its code is `preemption.EXIT_STATUS`.
     """
     steps = max(1, math.ceil(sum(records.counts["train"]) / config.batch))
-    if config.batchnorm == "frozen":
-        _freeze_batchnorm(model.get_layer("backbone"))
-    trainee = Trainee(model, config)
-    trainee.compile(
-        keras.optimizers.AdamW(_schedule(config.learning_rate, steps * config.epochs), weight_decay=config.weight_decay),
-        jit_compile=config.xla,
-    )
-    best = output / "best.weights.h5"
-    with Reader(records, config) as reader:
-        fitted = trainee.fit(
-            reader.training(plain_from=round(steps * config.epochs * (1 - config.plain_tail))),
-            steps_per_epoch=steps,
-            epochs=config.epochs,
-            validation_data=reader.validation("validation"),
-            callbacks=[
-                keras.callbacks.ModelCheckpoint(str(best), monitor="val_loss", save_best_only=True, save_weights_only=True),
-                keras.callbacks.TerminateOnNaN(),
-                History(output / "history.csv", config.epochs, steps * config.batch),
-            ],
-            shuffle=False,
-            verbose=0,
-        )
-    if not np.isfinite(fitted.history["loss"][-1]):
-        raise UserError(
-            f"learning_rate: training diverged in epoch {len(fitted.epoch)} (the loss is no number any more) "
-            f"at a peak of {config.learning_rate:g}; set a lower one"
-        )
-    trainee.load_weights(best)
-    best.unlink()
+    training = Training(network, config, steps)
+    kept = _restore(training, checkpoint) if checkpoint else {}
+    history = History(output / "history.csv", config.batch * steps, **kept.get("history", {}))
+    with (
+        noticed() if checkpoint else contextlib.nullcontext(Preemption()) as preemption,
+        Reader(records, config) as reader,
+        Tracking(output, config, history.rows, kept.get("tracking", {})) as tracking,
+        Watch(config.epochs, steps, config.batch) as watch,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+        source = _Source(network, reader, config, steps, Path(scratch))
+        validation, plain = reader.validation("validation"), reader.training(plain_from=0)
+        saved_at = time.monotonic()
+        while not training.ended:
+            training.begin()
+            batches = source.batches(training.step)
+            for _ in range(training.step % steps, steps):
+                watch.step(training.step, training.advance(batches))
+                if checkpoint and (preemption.requested or time.monotonic() - saved_at > checkpoint_every_s):
+                    _save(training, history, tracking, checkpoint)
+                    saved_at = time.monotonic()
+                if preemption.requested:
+                    _say(f"SIGTERM: stopped after step {training.step}, saved in {checkpoint}; run again to go on")
+                    raise SystemExit(EXIT_STATUS)
+            row = history.add(training.end_epoch(validation, plain))
+            watch.epoch(row)
+            tracking.epoch(row)
+            if on_epoch:
+                on_epoch(len(history.rows), row)
+            if checkpoint:
+                _save(training, history, tracking, checkpoint)
+                saved_at = time.monotonic()
+    training.finish()
     if reader.skipped:
         (output / "skipped.txt").write_text("".join(f"{line}\n" for line in sorted(reader.skipped)), "utf-8")
-        Console().print(f"{len(reader.skipped)} damaged records were skipped, see skipped.txt", highlight=False)
+        _say(f"{len(reader.skipped)} damaged records were skipped, see skipped.txt")
 
 
-def _schedule(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    warm_up = steps // 10
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=peak / max(1, warm_up),
-        decay_steps=max(1, steps - warm_up),
-        alpha=0.01,
-        warmup_target=peak,
-        warmup_steps=warm_up,
-    )
+class _Source:
+    """Batches from any step on: photos, or in the head's warm-up, where photos come plain, the backbone's features of them."""
+
+    def __init__(self, network: keras.Model, reader: Reader, config: TrainConfig, steps_per_epoch: int, scratch: Path):
+        self._network, self._reader, self._config, self._scratch = network, reader, config, scratch
+        self._warm_up = config.frozen_epochs * steps_per_epoch if features.cacheable(config) else 0
+        self._plain_from = round(config.epochs * steps_per_epoch * (1 - config.plain_tail))
+        self._batches: Iterator[Batch] | None = None
+
+    def batches(self, step: int) -> Iterator[Batch]:
+        """From step `step` on; to be asked anew at each epoch's begin."""
+        if step < self._warm_up:
+            if self._batches is None:
+                trunk, _ = features.split(self._network)
+                self._batches = iter(features.batches(self._reader, trunk, self._scratch, step))
+        elif self._batches is None or step == self._warm_up:
+            self._batches = iter(self._reader.training(step, self._plain_from))
+        return self._batches
 
 
-def _freeze_batchnorm(backbone: keras.Model) -> None:
-    for layer in backbone.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False
+def _restore(training: Training, checkpoint: Checkpoint) -> dict[str, Any]:
+    saved = checkpoint.load()
+    if not saved:
+        return {}
+    arrays, state = saved
+    training.restore(arrays, state["training"])
+    _say(f"going on after step {training.step}, from {checkpoint}")
+    return state
+
+
+def _save(training: Training, history: History, tracking: Tracking, checkpoint: Checkpoint) -> None:
+    arrays, state = training.save()
+    checkpoint.save(arrays, {"training": state, "history": history.state, "tracking": tracking.ids})
+
+
+def _say(line: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(line)

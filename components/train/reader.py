@@ -24,7 +24,7 @@ from components.common.records import Records, parse
 from components.train.augment import graph, mix
 from components.train.augment.workers import Workers
 from components.train.config import TrainConfig
-from components.train.sampling import Sampler
+from components.train.sampling import Sampler, trained_classes
 
 PARALLEL_READS = 4
 STEPS_DRAWN_AT_ONCE = 64
@@ -86,7 +86,8 @@ class Reader:
     def draws(self, first_step: int) -> tf.data.Dataset:
         """Endless: which records a step draws, int64 `(batch / n, 2)`: their class, and their number within the class."""
         config, own = self._config, slice(self._part[0] * self._rows, (self._part[0] + 1) * self._rows)
-        sampler = Sampler(self.counts("train"), config.seed, TEMPERATURES.get(config.sampling, config.temperature))
+        temperature = TEMPERATURES.get(config.sampling, config.temperature)
+        sampler = Sampler(self.counts("train"), config.seed, temperature, config.photos_per_class)
         block = STEPS_DRAWN_AT_ONCE * config.batch
 
         def draw(number: np.int64) -> NDArray[np.int64]:
@@ -97,11 +98,12 @@ class Reader:
         return drawn.map(lambda places: tf.ensure_shape(places, [self._rows, 2]))
 
     def counts(self, split: str) -> NDArray[np.int64]:
-        """Records of each class, `(classes,)`."""
-        return self._index(split).counts
+        """Records of each class that are read, `(classes,)`: none of those held out."""
+        counts = self._index(split).counts
+        return np.where(np.arange(self._classes) < trained_classes(self._classes, self._config.held_out), counts, 0)
 
     def validation(self, split: str, *, whole: bool = False) -> tf.data.Dataset:
-        """Every record of a split exactly once, class by class, not augmented; the last batch may be smaller.
+        """Every record of a split, of classes not held out, exactly once, class by class, not augmented; the last batch may be smaller.
 
         Args:
             split: its name.
@@ -110,12 +112,12 @@ class Reader:
         Raises:
             UserError: there is nothing to read.
         """
-        index = self._index(split)
-        ends = np.cumsum(index.counts)
+        index, counts = self._index(split), self.counts(split)
+        ends = np.cumsum(counts)
 
         def place(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
             labels = np.searchsorted(ends, numbers, side="right")
-            return np.stack([labels, numbers - (ends - index.counts)[labels]], axis=-1)
+            return np.stack([labels, numbers - (ends - counts)[labels]], axis=-1)
 
         i, n = (0, 1) if whole else self._part
         first, last = (int(ends[-1]) * bound // n for bound in (i, i + 1))

@@ -1,58 +1,77 @@
 """The train step: records -> `model.keras`, `config.json`, `history.csv`."""
 
 import dataclasses
+import hashlib
 import json
 import tempfile
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from components.common.errors import UserError
-from components.common.records import open_records
+from components.common.records import Records, open_records
 from components.common.storage import fetch
 from components.common.whole import whole_folder
+from components.train.checkpoint import Checkpoint
 from components.train.config import TrainConfig
-from components.train.fit import fit
+from components.train.fit import OnEpoch, fit
 from components.train.models import build
 
 MAX_WEIGHTS_BYTES = 2 * 2**30
 
 
-def run(records: Sequence[Path], output: Path, config: TrainConfig, *, checkpoints: str = "") -> None:
+def run(
+    records: Sequence[Path],
+    output: Path,
+    config: TrainConfig,
+    *,
+    checkpoints: str = "",
+    checkpoint_every_s: float = 60.0,
+    on_epoch: OnEpoch | None = None,
+) -> None:
     """Trains and writes the model of the best epoch into `output`.
 
     Args:
         records: the folders that shard's tasks wrote.
         output: the folder to write; what an earlier attempt left there is replaced.
         config: the settings.
+        checkpoints: a folder or gs:// prefix for the run's state while it lasts, from which a run of the same settings and records
+            goes on; none where empty.
+        checkpoint_every_s: how often, besides each epoch's end and SIGTERM.
+        on_epoch: see `fit`.
 
     Raises:
-        UserError: records missing or empty, weights that are not there or do not fit the backbone.
+        UserError: records missing or empty, weights that are not there or do not fit the backbone, a damaged checkpoint.
     """
     opened = open_records(records)
     for split in ("train", "validation"):
         if not sum(opened.counts[split]):
             raise UserError(f"{records[0]}: expected photos in the {split} split, found none; ingest with more photos a class")
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
     with tempfile.TemporaryDirectory() as scratch:
         weights = config.weights
         if weights not in ("imagenet", "none"):
             weights = str(fetch(weights, Path(scratch), max_bytes=MAX_WEIGHTS_BYTES))
-        model = build(
-            config.backbone,
-            len(opened.classes),
-            config.image_px,
-            weights=weights,
-            dropout=config.dropout,
-            mean_box=opened.mean_train_box,
-        )
+        model = build(dataclasses.replace(config, weights=weights), len(opened.classes), mean_box=opened.mean_train_box)
     if config.augment == "auto":
         in_graph = config.randaugment or tf.config.list_physical_devices("GPU")
         config = dataclasses.replace(config, augment="graph" if in_graph else "imgaug")
     settings = {**dataclasses.asdict(config), "classes": opened.classes}
+    checkpoint = Checkpoint(checkpoints, _key(opened, config)) if checkpoints else None
     with whole_folder(output) as folder:
-        fit(model, opened, config, folder)
+        fit(model, opened, config, folder, checkpoint=checkpoint, checkpoint_every_s=checkpoint_every_s, on_epoch=on_epoch)
         model.save(folder / "model.keras", include_optimizer=False)
         (folder / "config.json").write_text(json.dumps(settings, indent=1, ensure_ascii=False), "utf-8")
+    if checkpoint:
+        checkpoint.delete()
+
+
+def _key(records: Records, config: TrainConfig) -> str:
+    """The same for runs that may go on from each other's checkpoint."""
+    parts = [dataclasses.asdict(config), records.identity, metadata.version("marque"), keras.__version__]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

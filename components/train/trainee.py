@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from components.train.config import TrainConfig
+from components.train.features import split
 from components.train.losses import box_loss, class_loss, embedding_loss
 from components.train.metrics import MeanIoU
 
@@ -27,7 +28,7 @@ class Trainee(keras.Model):
         self._class_loss, self._box_loss, self._embedding_loss = class_loss(config), box_loss(config), None
         weights, names = [config.class_weight, config.box_weight], ["label_loss", "box_loss"]
         if config.metric_loss != "none":
-            self._embedding_loss = embedding_loss(config, classes=int(network.output_shape["logits"][-1]))
+            self._embedding_loss = embedding_loss(config, classes=int(network.output["logits"].shape[-1]))
             weights, names = [*weights, config.metric_weight], [*names, "embedding_loss"]
         self._weights = weights
         self._loss_means = [keras.metrics.Mean(name) for name in names]
@@ -38,7 +39,9 @@ class Trainee(keras.Model):
         self.built = True
 
     def call(self, photos: Any, training: bool = False) -> dict[str, Any]:
-        """The network's answer."""
+        """The network's answer; in place of photos it takes `{"features": …}` of `features.batches`."""
+        if isinstance(photos, dict):
+            return split(self.network)[1](photos["features"], training=training)
         return self.network(photos, training=training)
 
     def compute_loss(

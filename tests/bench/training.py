@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.common.dataset import open_dataset
+from components.train.config import TrainConfig
 from components.train.losses import BoxLoss
 from components.train.models import build
 from tests.bench.clock import Measured, peak_mb, streamed
@@ -85,7 +86,8 @@ def _hold_to_core(position: int) -> None:
 
 def _fit(photos: PhotoSet, source: tf.data.Dataset | Iterator[Batch], seconds: float) -> Measured:
     keras.utils.set_random_seed(SEED)
-    model = build(BACKBONE, len(open_dataset(photos.dataset).classes), IMAGE_PX)
+    config = TrainConfig(backbone=BACKBONE, weights="none", batchnorm="trained", image_px=IMAGE_PX)
+    model = build(config, len(open_dataset(photos.dataset).classes))
     losses = {"logits": keras.losses.CategoricalCrossentropy(from_logits=True), "box": BoxLoss()}
     model.compile(keras.optimizers.AdamW(), losses, jit_compile=False)
     clock = _StepClock(seconds)

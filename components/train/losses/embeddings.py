@@ -15,7 +15,7 @@ class Contrastive(keras.layers.Layer):
 
     The cross-entropy of finding a photo's partners, the others of its class, among all others of the batch by their cosine
     similarity; the mean over its partners, 0 without one. It wants batches with pairs (`photos_per_class` 2 or more), and
-    its value depends on who shares the batch.
+    its value depends on who shares the batch, and the device.
     """
 
     def __init__(self, dtype: str = "float32"):

@@ -1,7 +1,7 @@
 """Named settings, a YAML file each, which override only what differs from the defaults.
 
-`about` says what they reach and how long they take, `train` holds `TrainConfig`'s fields, `gate` the minima below which the pipeline
-deploys nothing.
+`about` says what they reach and how long they take, `train` holds `TrainConfig`'s fields, `gate` the minima below which the
+pipeline deploys nothing.
 """
 
 from dataclasses import dataclass

@@ -82,6 +82,23 @@ def test_natural_sampling_draws_every_photo_once_a_pass(toy_records: list[Path])
     assert len(np.unique(seen.reshape(photos, -1), axis=0)) == photos
 
 
+def test_pairs_of_a_class_lie_side_by_side(toy_records: list[Path]) -> None:
+    for photos, classes, _ in steps(open_records(toy_records), dataclasses.replace(CONFIG, photos_per_class=2), 8):
+        labels = classes.argmax(-1).reshape(3, 2)
+        assert sorted(labels[:, 0]) == [0, 1, 2]
+        np.testing.assert_array_equal(labels[:, 0], labels[:, 1])
+        assert len(np.unique(photos.reshape(6, -1), axis=0)) == 6
+
+
+def test_classes_held_out_are_neither_trained_nor_validated_on(toy_records: list[Path]) -> None:
+    records, config = open_records(toy_records), dataclasses.replace(CONFIG, held_out=0.34)
+    trained = np.concatenate([classes for _, classes, _ in steps(records, config, 10)])
+    assert trained.sum(axis=0).tolist() == [30, 30, 0]
+    with Reader(records, config) as reader:
+        validated = sum(truth["logits"].numpy().sum(axis=0) for _, truth in reader.validation("test"))
+        assert validated.tolist() == reader.counts("test").tolist() == [*records.counts["test"][:2], 0]
+
+
 def test_mixing_keeps_whole_labels(toy_records: list[Path]) -> None:
     config = dataclasses.replace(CONFIG, augment="graph", mixup=0.4, cutmix=1.0)
     classes = np.concatenate([classes for _, classes, _ in steps(open_records(toy_records), config, 5)])

@@ -9,25 +9,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from components.train.sampling import Sampler
+from components.common.errors import UserError
+from components.train.sampling import Sampler, trained_classes
 
 TEMPERATURES = (math.inf, 3.0, 1.0)
 
 counts = st.lists(st.integers(0, 9), min_size=1, max_size=6).filter(any)
 temperatures = st.sampled_from(TEMPERATURES)
+groups = st.integers(1, 4)
 
 
-@given(counts, st.integers(0, 99), st.integers(1, 200))
-def test_uniform_shares_of_classes_differ_by_at_most_one(counts: list[int], seed: int, draws: int) -> None:
-    labels, _ = Sampler(counts, seed).draws(0, draws)
+@given(counts, st.integers(0, 99), st.integers(1, 200), groups)
+def test_uniform_shares_of_classes_differ_by_at_most_a_group(counts: list[int], seed: int, draws: int, group: int) -> None:
+    labels, _ = Sampler(counts, seed, group=group).draws(0, draws)
     shares = [np.count_nonzero(labels == label) for label, count in enumerate(counts) if count]
-    assert max(shares) - min(shares) <= 1
+    assert max(shares) - min(shares) <= group
     assert sum(shares) == draws
 
 
-@given(counts, st.integers(0, 99), st.integers(1, 200), temperatures)
-def test_within_a_class_every_photo_once_before_any_twice(counts: list[int], seed: int, draws: int, temperature: float) -> None:
-    labels, members = Sampler(counts, seed, temperature).draws(0, draws)
+@given(counts, st.integers(0, 99), st.integers(1, 200), temperatures, groups)
+def test_within_a_class_every_photo_once_before_any_twice(
+    counts: list[int], seed: int, draws: int, temperature: float, group: int
+) -> None:
+    labels, members = Sampler(counts, seed, temperature, group).draws(0, draws)
     for label, count in enumerate(counts):
         drawn = members[labels == label]
         for begin in range(0, len(drawn), max(1, count)):
@@ -36,11 +40,32 @@ def test_within_a_class_every_photo_once_before_any_twice(counts: list[int], see
             assert set(one_pass) <= set(range(count))
 
 
-@given(counts, st.integers(0, 99), st.integers(0, 150), st.integers(1, 50), temperatures)
-def test_sampling_can_start_anywhere(counts: list[int], seed: int, start: int, draws: int, temperature: float) -> None:
-    whole = Sampler(counts, seed, temperature).draws(0, start + draws)
-    for part, of_whole in zip(Sampler(counts, seed, temperature).draws(start, draws), whole, strict=True):
+@given(counts, st.integers(0, 99), st.integers(0, 150), st.integers(1, 50), temperatures, groups)
+def test_sampling_can_start_anywhere(counts: list[int], seed: int, start: int, draws: int, temperature: float, group: int) -> None:
+    whole = Sampler(counts, seed, temperature, group).draws(0, start + draws)
+    for part, of_whole in zip(Sampler(counts, seed, temperature, group).draws(start, draws), whole, strict=True):
         np.testing.assert_array_equal(part, of_whole[start:])
+
+
+@given(counts, st.integers(0, 99), temperatures, groups)
+def test_a_group_is_of_one_class_and_classes_come_as_without_groups(
+    counts: list[int], seed: int, temperature: float, group: int
+) -> None:
+    labels, _ = Sampler(counts, seed, temperature, group).draws(0, 60 * group)
+    single, _ = Sampler(counts, seed, temperature).draws(0, 60)
+    np.testing.assert_array_equal(labels.reshape(60, group), np.stack([single] * group, axis=-1))
+
+
+def test_a_group_holds_different_photos_where_the_class_is_full_of_groups() -> None:
+    _, members = Sampler([8, 12], 0, group=4).draws(0, 400)
+    assert all(len(set(group)) == 4 for group in members.reshape(-1, 4))
+
+
+def test_the_sequence_of_single_draws_stays_as_it_is() -> None:
+    """Checkpoints hold a position in it."""
+    labels, members = Sampler([3, 5, 2], 7).draws(0, 16)
+    assert labels.tolist() == [0, 2, 1, 0, 2, 1, 2, 1, 0, 0, 1, 2, 2, 1, 0, 1]
+    assert members.tolist() == [0, 1, 3, 2, 0, 0, 0, 1, 1, 0, 4, 1, 1, 2, 1, 1]
 
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)
@@ -92,3 +117,10 @@ def test_memory_does_not_grow_with_the_data() -> None:
 
     peak(10)
     assert peak(1_000_000) <= 1.2 * peak(100)
+
+
+def test_the_last_classes_are_held_out() -> None:
+    assert [trained_classes(8, share) for share in (0, 0.1, 0.375, 0.7)] == [8, 7, 5, 2]
+    assert trained_classes(1, 0) == 1
+    with pytest.raises(UserError, match="held_out: expected two classes at least that remain to train on, received 0.9 of 8"):
+        trained_classes(8, 0.9)
