@@ -30,7 +30,7 @@ class Result:
 
 
 def run_locally(pipeline: Path, parameters: dict[str, Any], root: Path) -> Result:
-    """Runs the pipeline in `pipeline` (YAML) with `root` for its artifacts, its cache and `run.log`.
+    """Runs the pipeline in `pipeline` (YAML) with `root` for its artifacts, its cache, its checkpoints and `run.log`.
 
     Raises:
         UserError: a step failed; the message is the step's own.
@@ -49,7 +49,7 @@ def run_locally(pipeline: Path, parameters: dict[str, Any], root: Path) -> Resul
         try:
             component = kfp.components.load_component_from_file(str(pipeline))
             with contextlib.redirect_stdout(progress), _info_logged_to(progress):
-                outputs = component(**parameters).outputs
+                outputs = component(**{"checkpoints": str(root.absolute() / "checkpoints"), **parameters}).outputs
         except (RuntimeError, TypeError, ValueError) as error:
             raise UserError(f"{progress.reason or COLOR.sub('', str(error))} (whole log: {root / 'run.log'})") from error
     return Result(
