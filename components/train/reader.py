@@ -98,12 +98,12 @@ class Reader:
         return drawn.map(lambda places: tf.ensure_shape(places, [self._rows, 2]))
 
     def counts(self, split: str) -> NDArray[np.int64]:
-        """Records of each class that are read, `(classes,)`: none of those held out."""
+        """Records of each class, `(classes,)`; none of those held out, which are neither trained nor validated on."""
         counts = self._index(split).counts
         return np.where(np.arange(self._classes) < trained_classes(self._classes, self._config.held_out), counts, 0)
 
     def validation(self, split: str, *, whole: bool = False) -> tf.data.Dataset:
-        """Every record of a split, of classes not held out, exactly once, class by class, not augmented; the last batch may be smaller.
+        """Every record of a split exactly once, class by class, not augmented; the last batch may be smaller.
 
         Args:
             split: its name.
