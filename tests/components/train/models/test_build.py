@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from components.common.errors import UserError
 from components.train.backbones import MODULES, parse_name
@@ -20,38 +21,37 @@ def photos(px: int = 32) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (2, px, px, 3)).astype(np.float32)
 
 
+def assert_same(one: ArrayLike, other: ArrayLike) -> None:
+    """Random weights may make features very small."""
+    size = np.abs(other).max()
+    assert size > 0
+    np.testing.assert_allclose(one / size, other / size, atol=1e-3)
+
+
 def features(network: keras.Model) -> keras.Model:
     """The network up to its feature map."""
     return keras.Model(network.input, network.get_layer("pool").input)
 
 
-@pytest.mark.parametrize(
-    "backbone",
-    [
-        "MobileNetV2",
-        "ResNet50",
-        "EfficientNetB0",
-        "EfficientNetV2B0",
-        "ConvNeXtTiny",
-        pytest.param("EfficientNetV2S", marks=pytest.mark.slow),
-    ],
-)
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("EfficientNetV2B0", "EfficientNetV2S", "ConvNeXtTiny")]
+
+
+@pytest.mark.parametrize("backbone", ["MobileNetV2", "ResNet50", "EfficientNetB0", *SLOW])
 def test_preprocessing_is_part_of_the_network(backbone: str) -> None:
     network = build(settings(backbone), 2)
     reference = getattr(keras.applications, backbone)(include_top=False, weights=None, input_shape=(32, 32, 3))
     reference.set_weights(network.get_layer("backbone").get_weights())
     preprocess = getattr(keras.applications, MODULES[backbone]).preprocess_input
-    expected = np.asarray(reference(preprocess(photos()), training=True))
-    np.testing.assert_allclose(features(network)(photos(), training=True), expected, atol=1e-3)
+    assert_same(features(network)(photos()), reference(preprocess(photos())))
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_in_mixed_precision_the_answer_is_float32_all_the_same(precision: str, tmp_path: Path) -> None:
-    network = build(settings("MobileNetV2-0.35", precision=precision, embedding=4), 2)
+    network = build(settings("traditional", precision=precision, embedding=4), 2)
     assert keras.config.dtype_policy().name == "float32"
-    assert network.get_layer("backbone").output.dtype == precision.removeprefix("mixed_")
     network.save(tmp_path / "model.keras")
     for model in (network, keras.models.load_model(tmp_path / "model.keras", compile=False)):
+        assert model.get_layer("backbone").output.dtype == precision.removeprefix("mixed_")
         answer = model(photos())
         assert {keras.backend.standardize_dtype(value.dtype) for value in answer.values()} == {"float32"}
         assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
@@ -130,18 +130,19 @@ def test_weights_of_our_own_backbone_come_from_a_file(tmp_path: Path) -> None:
 def test_a_file_of_imagenet_weights_does_what_downloading_them_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "efficientnet.weights.h5"
     source = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(32, 32, 3))
-    source.get_layer("normalization").set_weights([np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225]), 0])
+    normalization = next(layer for layer in source.layers if isinstance(layer, keras.layers.Normalization))
+    normalization.set_weights([np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225]), np.array(0)])
     source.save_weights(path)
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", lambda *_, **__: str(path))
     downloaded, local = (features(build(settings("EfficientNetB0", weights=weights), 2)) for weights in ("imagenet", str(path)))
-    np.testing.assert_allclose(local(photos(), training=True), downloaded(photos(), training=True), atol=1e-3)
+    assert_same(local(photos()), downloaded(photos()))
 
 
 def test_weights_of_another_backbone_are_refused_in_one_line(tmp_path: Path) -> None:
     other = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3), alpha=0.5)
     path = tmp_path / "other.weights.h5"
     other.save_weights(path)
-    for backbone in ("MobileNetV2-0.35", "EfficientNetB0"):
+    for backbone in ("MobileNetV2-0.35", "traditional"):
         with pytest.raises(UserError, match=f"do not fit backbone {backbone}") as caught:
             build(settings(backbone, weights=str(path)), 2)
         assert "\n" not in str(caught.value)
