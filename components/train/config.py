@@ -84,7 +84,8 @@ class TrainConfig:
         class_loss: `crossentropy`, or `focal` with `focal_gamma` and `focal_alpha` (Lin et al., 2017, arXiv:1708.02002).
         label_smoothing: 0-1.
         box_loss: `l1_giou` (smooth L1 and GIoU), `huber`, `giou`, `ciou`, or `msle`, the original project's.
-        head_weights: `fixed` (`class_weight`, `box_weight`), or `learned` (Kendall et al., 2018, arXiv:1705.07115).
+        head_weights: `fixed` (`class_weight`, `box_weight`), or `learned` (Kendall et al., 2018, arXiv:1705.07115); the best epoch is
+            found by the fixed ones either way.
         metric_loss: of the embedding: `none`, `contrastive` or `proxy`, times `metric_weight`.
         epochs: passes over as many photos as the train split holds.
         batch: photos in a forward step, over all devices together.
@@ -177,6 +178,10 @@ class TrainConfig:
             raise UserError(f"randaugment: expected augment graph with it, received {self.augment}")
         if self.metric_loss != "none" and not self.embedding:
             raise UserError(f"embedding: expected a size (128, say) with metric_loss {self.metric_loss}, received 0")
+        if self.embedding and self.metric_loss == "none":
+            raise UserError(f"metric_loss: expected contrastive or proxy with embedding {self.embedding}, received none")
+        if self.ema and self.swa:
+            raise UserError(f"swa: expected 0 with ema {self.ema:g} (one average is kept), received {self.swa:g}")
         if self.batch % self.photos_per_class:
             raise UserError(f"batch: expected a multiple of photos_per_class {self.photos_per_class}, received {self.batch}")
 

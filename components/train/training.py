@@ -64,7 +64,7 @@ class Training:
         return logs
 
     def end_epoch(self, validation: tf.data.Dataset, plain: tf.data.Dataset) -> dict[str, float]:
-        """Validates what would be kept now, and keeps it if it is the best so far by validation loss.
+        """Validates what would be kept now, and keeps it if it is the best so far by the validation's class and box loss.
 
         Args:
             validation: photos to measure on.
@@ -84,10 +84,12 @@ class Training:
             )
         with self._averages.applied(self.step, plain):
             measured = self._trainee.evaluate(validation, verbose=0, return_dict=True)
-            if measured["loss"] < self._best_loss:
-                self._best_loss = measured["loss"]
+            # not `loss`: learned head weights move its scale, and a contrastive loss depends on who shares a batch
+            loss = self._config.class_weight * measured["label_loss"] + self._config.box_weight * measured["box_loss"]
+            if loss < self._best_loss:
+                self._best_loss = loss
                 self._best = [np.array(variable) for variable in self._network.variables]
-        self._schedule.epoch_ended(measured["loss"])
+        self._schedule.epoch_ended(loss)
         rate = self._schedule.rate(self.step - 1)
         return {**row, **{f"val_{name}": float(value) for name, value in measured.items()}, "learning_rate": rate}
 
