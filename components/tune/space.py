@@ -59,13 +59,12 @@ def _distribution(name: str, entry: Any, base: TrainConfig) -> BaseDistribution:
         return CategoricalDistribution([checked(choice) for choice in entry["choices"]])
     if {"low", "high"} <= keys <= {"low", "high", "log", "step"}:
         low, high = checked(entry["low"]), checked(entry["high"])
-        whole = type(low) is int
-        step = entry.get("step")
+        log, step = bool(entry.get("log")), entry.get("step")
         try:
-            if whole:
-                return IntDistribution(low, high, log=bool(entry.get("log")), step=int(step or 1))
+            if type(low) is int:
+                return IntDistribution(low, high, log=log, step=int(step or 1))
             if type(low) is float:
-                return FloatDistribution(low, high, log=bool(entry.get("log")), step=step)
-        except ValueError as error:
+                return FloatDistribution(low, high, log=log, step=float(step) if step else None)
+        except (TypeError, ValueError) as error:
             raise UserError(f"space: {name}: {error}") from None
     raise UserError(f"space: {name}: expected low and high (and log or step) of a number, or choices, received {entry!r}")
