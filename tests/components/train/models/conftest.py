@@ -41,7 +41,7 @@ def settings(backbone: str, **others: object) -> TrainConfig:
 def built(request: pytest.FixtureRequest) -> Iterator[Built]:
     """Each backbone in turn."""
     keras.utils.set_random_seed(0)
-    config = settings(request.param, embedding=16)
+    config = settings(request.param, embedding=16, metric_loss="contrastive")
     photos = np.random.default_rng(0).integers(0, 256, (BATCH, config.image_px, config.image_px, 3)).astype(np.float32)
     network = build(config, CLASSES)
     yield Built(network, config, photos, {name: np.asarray(value) for name, value in network(photos).items()})

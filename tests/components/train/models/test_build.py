@@ -47,7 +47,7 @@ def test_preprocessing_is_part_of_the_network(backbone: str) -> None:
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_in_mixed_precision_the_answer_is_float32_all_the_same(precision: str, tmp_path: Path) -> None:
-    network = build(settings("traditional", precision=precision, embedding=4), 2)
+    network = build(settings("traditional", precision=precision, embedding=4, metric_loss="contrastive"), 2)
     assert keras.config.dtype_policy().name == "float32"
     network.save(tmp_path / "model.keras")
     for model in (network, keras.models.load_model(tmp_path / "model.keras", compile=False)):
