@@ -67,7 +67,7 @@ def fit(
         while not training.ended:
             training.begin()
             batches = source.batches(training.step)
-            for _ in range(training.step % steps, steps):
+            while training.step < (training.epoch + 1) * steps:
                 watch.step(training.step, training.advance(batches))
                 if checkpoint and (preemption.requested or time.monotonic() - saved_at > checkpoint_every_s):
                     _save(training, history, tracking, checkpoint)
@@ -79,7 +79,7 @@ def fit(
             watch.epoch(row)
             tracking.epoch(row)
             if on_epoch:
-                on_epoch(len(history.rows), row)
+                on_epoch(training.epoch, row)
             if checkpoint:
                 _save(training, history, tracking, checkpoint)
                 saved_at = time.monotonic()
@@ -96,17 +96,19 @@ class _Source:
         self._network, self._reader, self._config, self._scratch = network, reader, config, scratch
         self._warm_up = config.frozen_epochs * steps_per_epoch if features.cacheable(config) else 0
         self._plain_from = round(config.epochs * steps_per_epoch * (1 - config.plain_tail))
-        self._batches: Iterator[Batch] | None = None
+        self._of_features: Iterator[Batch] | None = None
+        self._of_photos: Iterator[Batch] | None = None
 
     def batches(self, step: int) -> Iterator[Batch]:
         """From step `step` on; to be asked anew at each epoch's begin."""
         if step < self._warm_up:
-            if self._batches is None:
+            if self._of_features is None:
                 trunk, _ = features.split(self._network)
-                self._batches = iter(features.batches(self._reader, trunk, self._scratch, step))
-        elif self._batches is None or step == self._warm_up:
-            self._batches = iter(self._reader.training(step, self._plain_from))
-        return self._batches
+                self._of_features = iter(features.batches(self._reader, trunk, self._scratch, step))
+            return self._of_features
+        if self._of_photos is None:
+            self._of_photos = iter(self._reader.training(step, self._plain_from))
+        return self._of_photos
 
 
 def _restore(training: Training, checkpoint: Checkpoint) -> dict[str, Any]:

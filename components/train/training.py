@@ -24,10 +24,11 @@ class Training:
 
     Attributes:
         step: steps done.
+        epoch: epochs done, their validation included.
     """
 
     def __init__(self, network: keras.Model, config: TrainConfig, steps_per_epoch: int):
-        self.step = 0
+        self.step = self.epoch = 0
         self._schedule = Schedule(config, steps_per_epoch)
         self._network, self._config = network, config
         self._steps_per_epoch = steps_per_epoch
@@ -43,14 +44,14 @@ class Training:
 
     @property
     def ended(self) -> bool:
-        """Whether all steps are done, or the validation loss falls no more."""
-        return self.step >= self._config.epochs * self._steps_per_epoch or self._schedule.stalled
+        """Whether all epochs are done, or the validation loss falls no more."""
+        return self.epoch >= self._config.epochs or self._schedule.stalled
 
     def begin(self) -> None:
         """To be called before the first step, of an epoch or of a resumed run."""
-        if self.step % self._steps_per_epoch == 0:
+        if self.step == self.epoch * self._steps_per_epoch:
             self._trainee.reset_metrics()
-        stages = set_trainable(self._network, self._config, self.step // self._steps_per_epoch)
+        stages = set_trainable(self._network, self._config, self.epoch)
         if stages != self._stages:
             self._trainee.make_train_function(force=True)
             self._stages = stages
@@ -79,7 +80,7 @@ class Training:
         row = {name: float(value) for name, value in self._trainee.get_metrics_result().items()}
         if not math.isfinite(row["loss"]):
             raise UserError(
-                f"learning_rate: training diverged in epoch {self.step // self._steps_per_epoch} (the loss is no number any more) "
+                f"learning_rate: training diverged in epoch {self.epoch + 1} (the loss is no number any more) "
                 f"at a peak of {self._config.learning_rate:g}; set a lower one"
             )
         with self._averages.applied(self.step, plain):
@@ -90,6 +91,7 @@ class Training:
                 self._best_loss = loss
                 self._best = [np.array(variable) for variable in self._network.variables]
         self._schedule.epoch_ended(loss)
+        self.epoch += 1
         rate = self._schedule.rate(self.step - 1)
         return {**row, **{f"val_{name}": float(value) for name, value in measured.items()}, "learning_rate": rate}
 
@@ -101,7 +103,7 @@ class Training:
     def save(self) -> tuple[Arrays, dict[str, Any]]:
         """Arrays and plain values for a checkpoint."""
         arrays = [np.array(variable) for variable in self._variables()] + self._best
-        return arrays, {"step": self.step, "best_loss": self._best_loss, "schedule": self._schedule.state}
+        return arrays, {"step": self.step, "epoch": self.epoch, "best_loss": self._best_loss, "schedule": self._schedule.state}
 
     def restore(self, arrays: Arrays, state: dict[str, Any]) -> None:
         """Goes to where `save` was called."""
@@ -109,7 +111,8 @@ class Training:
         for variable, value in zip(variables, arrays[: len(variables)], strict=True):
             variable.assign(value)
         self._best = arrays[len(variables) :]
-        self.step, self._best_loss, self._schedule.state = state["step"], state["best_loss"], state["schedule"]
+        self.step, self.epoch = state["step"], state["epoch"]
+        self._best_loss, self._schedule.state = state["best_loss"], state["schedule"]
 
     def _variables(self) -> list[Any]:
         trainee = self._trainee
