@@ -48,7 +48,7 @@ class Group:
         if size > 1:
             self._keys = itertools.count(1)
             self._token = tf.Variable(0.0)  # lets collectives start in the program's order, as NCCL must
-            self._sum_now = tf.function(self._reduced)  # traced once, hence with the same key, for each length
+            self._sum_now = tf.function(self._reduced)  # traced once, hence with the same key, for each shape
 
     @property
     def chief(self) -> bool:
@@ -90,30 +90,34 @@ class Group:
         """The numbers that all processes called this with, by rank."""
         if self.size == 1:
             return [float(number)]
-        own = [float(number) if rank == self.rank else 0.0 for rank in range(self.size)]
-        return [float(each) for each in self._sum(tf.constant(own, tf.float32))]
+        return [float(each) for each in self._gathered(tf.constant(number, tf.float32))]
 
     def _moments(self, inputs: tf.Tensor, axes: Sequence[int]) -> tuple[tf.Tensor, tf.Tensor]:
         @tf.custom_gradient
-        def mean(*values: tf.Tensor) -> tuple[list[tf.Tensor], Callable[..., list[tf.Tensor]]]:
-            # a mean's gradient: the mean of what comes back to every process
-            return self._mean(values), lambda *upstream: self._mean(upstream)
+        def everyone(own: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+            # what comes back to this process's moments, from its own loss and from those of the others
+            return self._gathered(own), lambda upstream: self._sum(upstream)[self.rank]
 
-        first, second = mean(tf.reduce_mean(inputs, axes), tf.reduce_mean(tf.square(inputs), axes))
-        return first, tf.maximum(second - tf.square(first), 0.0)
+        means, variances = tf.unstack(everyone(tf.stack(tf.nn.moments(inputs, axes))), axis=1)
+        mean = tf.reduce_mean(means, axis=0)
+        return mean, tf.reduce_mean(variances + tf.square(means - mean), axis=0)
+
+    def _gathered(self, own: tf.Tensor) -> tf.Tensor:
+        """Tensors of one shape -> `(size, *shape)`, by rank."""
+        return self._sum(tf.stack([own if rank == self.rank else tf.zeros_like(own) for rank in range(self.size)]))
 
     def _mean(self, tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         flat = tf.concat([tf.reshape(tf.cast(each, tf.float32), [-1]) for each in tensors], axis=0)
         parts = tf.split(self._sum(flat) / self.size, [each.shape.num_elements() for each in tensors])
         return [tf.cast(tf.reshape(part, each.shape), each.dtype) for part, each in zip(parts, tensors, strict=True)]
 
-    def _sum(self, flat: tf.Tensor) -> tf.Tensor:
+    def _sum(self, tensor: tf.Tensor) -> tf.Tensor:
         # in a graph each place has a key of its own, as two may be reduced at the same time
-        return self._sum_now(flat) if tf.executing_eagerly() else self._reduced(flat)
+        return self._sum_now(tensor) if tf.executing_eagerly() else self._reduced(tensor)
 
-    def _reduced(self, flat: tf.Tensor) -> tf.Tensor:
+    def _reduced(self, tensor: tf.Tensor) -> tf.Tensor:
         return tf.raw_ops.CollectiveReduceV2(
-            input=flat,
+            input=tensor,
             group_size=self.size,
             group_key=GROUP_KEY,
             instance_key=next(self._keys),
@@ -179,7 +183,7 @@ def places() -> tuple[list[str], int, int]:
     if gpus and not 1 <= local <= gpus:
         raise UserError(f"PET_NPROC_PER_NODE: expected 1 to {gpus}, the GPUs of this machine, received {wanted}")
     if len(hosts) == 1:
-        return _free_addresses(local), 0, local
+        return free_addresses(local), 0, local
     split = [host.rsplit(":", 1) for host in hosts]
     return [f"{name}:{int(port) + each}" for name, port in split for each in range(local)], node * local, local
 
@@ -211,7 +215,7 @@ def _torchrun() -> tuple[list[str], int]:
     return [f"{name[1]}{rank}{name[2] or ''}:{port}" for rank in range(int(nodes))], int(node)
 
 
-def _free_addresses(count: int) -> list[str]:
+def free_addresses(count: int) -> list[str]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
