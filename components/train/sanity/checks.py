@@ -45,13 +45,14 @@ def initial_loss(trainee: Trainee, config: TrainConfig, batches: Sequence[Batch]
         training: whether the layers behave as in training; BatchNorm's statistics then move.
     """
     trainee.reset_metrics()
+    answer = tf.function(lambda photos: trainee(photos, training=training))
     for photos, truth in batches:
-        trainee.compute_loss(y=truth, y_pred=trainee(photos, training=training))
+        trainee.compute_loss(y=truth, y_pred=answer(photos))
     found = float(trainee.get_metrics_result()["label_loss"])
     chance = 1 / batches[0][1]["logits"].shape[-1]
     expected, formula = -math.log(chance), "ln C"
     if config.class_loss == "focal":
-        expected, formula = expected * config.focal_alpha * (1 - chance) ** config.focal_gamma, "α (1 - 1/C)^γ ln C"
+        expected, formula = expected * config.focal_alpha * (1 - chance) ** config.focal_gamma, "alpha (1 - 1/C)^gamma ln C"
     return Check(
         name=f"First class loss, {'as in training' if training else 'as in serving'}",
         expected=f"{formula} = {expected:.4f} ± {TOLERANCE:.0%}",
@@ -71,7 +72,7 @@ def l2_raises_the_loss(plain: Trainee, penalised: Trainee, batch: Batch) -> Chec
         batch: a real one.
     """
     photos, truth = batch
-    before, after = (float(each.compute_loss(y=truth, y_pred=each(photos, training=False))) for each in (plain, penalised))
+    before, after = (float(each.compute_loss(y=truth, y_pred=tf.function(each)(photos))) for each in (plain, penalised))
     return Check(
         name=f"L2 of {L2:g} raises the loss",
         expected=f"more than {before:.6g}",
@@ -88,9 +89,14 @@ def gradients_reach_every_layer(trainee: Trainee, batch: Batch) -> Check:
     """
     photos, truth = batch
     weights = trainee.trainable_variables
-    with tf.GradientTape() as tape:
-        loss = trainee.compute_loss(y=truth, y_pred=trainee(photos, training=True))
-    gradients = tape.gradient(loss, [weight.value for weight in weights])
+
+    @tf.function
+    def gradients_of_the_loss() -> list[tf.Tensor | None]:
+        with tf.GradientTape() as tape:
+            loss = trainee.compute_loss(y=truth, y_pred=trainee(photos, training=True))
+        return tape.gradient(loss, [weight.value for weight in weights])
+
+    gradients = gradients_of_the_loss()
     faults = [f"{head} is frozen" for head in HEADS if not trainee.network.get_layer(head).trainable_variables]
     for weight, gradient in zip(weights, gradients, strict=True):
         values = np.zeros(1) if gradient is None else tf.convert_to_tensor(gradient).numpy()
@@ -101,8 +107,8 @@ def gradients_reach_every_layer(trainee: Trainee, batch: Batch) -> Check:
     more = f", and {len(faults) - 3} more" if len(faults) > 3 else ""
     return Check(
         name="Gradients reach every layer",
-        expected=f"in {len(weights)} trainable weights, {' and '.join(HEADS)} among them",
-        found="; ".join(faults[:3]) + more if faults else "in all",
+        expected=f"all {len(weights)} trainable weights, {' and '.join(HEADS)} among them",
+        found="; ".join(faults[:3]) + more if faults else "all",
         passed=not faults,
         hint="Those weights would stay as they are: look at what is frozen, at kernels of zeros and dead units on the way down "
         "to them, and whether a loss looks at their output.",

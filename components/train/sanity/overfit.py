@@ -20,19 +20,17 @@ PHOTOS_PER_CLASS = 36
 LEARNING_RATE = 3e-4
 MAX_STEPS = 400
 BOX_FALL = 0.8
+"""Of the first epoch's. One box for all photos does not get there: the best came to .87 (pairs of toy classes, any box loss)."""
 
 Row = dict[str, float]
 
 
-@dataclasses.dataclass(frozen=True)
 class _Subset(Records):
-    """The first `taken[c]` train records of each class c."""
-
-    taken: NDArray[np.int64]
+    """Of each class the first records, as many as `counts` says."""
 
     def index(self, split: str) -> SplitIndex:
         index = super().index(split)
-        index.counts = self.taken
+        index.counts = np.array(self.counts[split])
         return index
 
 
@@ -52,11 +50,11 @@ def two_classes(records: Records, counts: NDArray[np.int64]) -> Records:
         raise UserError(f"sanity: expected train photos of two classes at least, found {np.count_nonzero(counts)}")
     taken = np.zeros_like(counts)
     taken[largest] = photos
-    return _Subset(**vars(records), taken=taken)
+    return _Subset(**{**vars(records), "counts": {**records.counts, "train": taken.tolist()}})
 
 
 def settings(config: TrainConfig, photos: int) -> TrainConfig:
-    """Those for `photos` photos that are to be learned by heart: nothing that makes it harder, and a batch that divides an epoch."""
+    """Those for `photos` photos to be learned by heart: nothing that makes it harder, and a batch that divides an epoch."""
     most = min(max(config.batch, 2), photos // 2)
     return dataclasses.replace(
         config,
@@ -68,7 +66,6 @@ def settings(config: TrainConfig, photos: int) -> TrainConfig:
         mixup=0.0,
         cutmix=0.0,
         label_smoothing=0.0,
-        dropout=0.0,
         l2=0.0,
     )
 
@@ -82,7 +79,7 @@ def overfit(
     frozen), so that it tells of the gradient's path and not of running statistics that lag behind after a few dozen steps. The
     rate is Adam's 3e-4, with which every backbone learns from random weights. Dropout is off, the backbone's own too.
 
-    What it cannot see: labels that were exchanged once and for all are learned by heart as well as true ones, in as many steps
+    What it cannot see: labels that were exchanged once and for all are learned by heart as well as true ones, nearly as fast
     (Zhang et al., 2017, arXiv:1611.03530); only labels that come with other photos each time are not. For the former there is the
     contact sheet.
 
@@ -121,11 +118,12 @@ def _box_fell(rows: list[Row]) -> bool:
 
 def _checks(rows: list[Row]) -> list[Check]:
     first, last = rows[0], rows[-1]
+    fell = f"class loss {first['label_loss']:.3f} to {last['label_loss']:.3f}"
     return [
         Check(
             name="Two classes are learned by heart",
             expected="100% of the training photos, a falling loss",
-            found=f"{last['top1']:.1%} after {last['step']:.0f} steps, class loss {first['label_loss']:.3f} to {last['label_loss']:.3f}",
+            found=f"{last['top1']:.1%} after {last['step']:.0f} steps, {fell}",
             passed=_learned(rows),
             hint="A network that cannot learn a handful of photos will not learn more: look at the contact sheet whether labels "
             "belong to their photos, at the loss's sign, at frozen layers, at dead units.",
