@@ -68,7 +68,7 @@ def test_each_weight_of_the_backbone_is_in_one_stage(built: Built) -> None:
     assert len(weights) == len(set(weights))
     assert set(weights) == {id(weight) for weight in backbone.weights}
     assert all(any(layer.trainable_weights for layer in layers) for layers in grouped)
-    assert len(grouped) >= (1 if built.config.backbone == "hidden" else 3)
+    assert len(grouped) == {"hidden": 1, "traditional": 3, "ConvNeXtTiny": 4}.get(built.config.backbone, 5)
 
 
 def test_freezing_does_not_change_the_stages(built: Built) -> None:
