@@ -25,10 +25,17 @@ def _finite(text: str) -> float:
     return number
 
 
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
 CONVERTERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "STRING": (str, "text"),
     "NUMBER_INTEGER": (int, "a whole number"),
     "NUMBER_DOUBLE": (_finite, "a number"),
+    "BOOLEAN": (_truth, "true or false"),
 }
 
 

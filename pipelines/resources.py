@@ -19,6 +19,7 @@ class Resources:
 STEPS = {
     "ingest": Resources(cpu="4", memory="4Gi"),
     "shard": Resources(cpu="2", memory="4Gi"),
+    "sanity": Resources(cpu="8", memory="16Gi", shm="4Gi"),
     "train": Resources(cpu="8", memory="16Gi", shm="4Gi"),
     "tune": Resources(cpu="8", memory="16Gi", shm="4Gi"),
     "best": Resources(cpu="1", memory="2Gi"),

@@ -2,14 +2,15 @@
 
 1. ingest    source of labelled photos -> checked dataset
 2. shard     dataset -> class-balanced TFRecords, `shard_tasks` tasks side by side
-3. train     TFRecords -> the trained model
-4. export    trained model -> SavedModel
-5. evaluate  SavedModel and test records -> metrics, report, verdict
-6. deploy    only a blessed SavedModel -> the next version in the model repository
+3. sanity    with the parameter `sanity`: ends a run early that would come to nothing
+4. train     TFRecords -> the trained model
+5. export    trained model -> SavedModel
+6. evaluate  SavedModel and test records -> metrics, report, verdict
+7. deploy    only a blessed SavedModel -> the next version in the model repository
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, List, NamedTuple  # noqa: UP035 - kfp knows typing.List
 
 from kfp import dsl
 
@@ -19,6 +20,7 @@ from components.export.component import export
 from components.ingest.component import ingest
 from components.shard.component import shard
 from components.train.component import train
+from components.train.sanity.component import sanity as check
 from pipelines.resources import place
 
 MODEL_NAME = "marque"
@@ -38,9 +40,19 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
     Args:
         image: of every step.
         shard_tasks: tasks of shard that run side by side.
-        gpus: for the train step.
+        gpus: for the train step, and for sanity.
         retries: of the train step, for nodes that may be taken away.
     """
+
+    # a pipeline of its own, as nothing outside a condition can wait for what is inside
+    @dsl.pipeline(name="sanity-first")
+    def sanity_first(
+        records: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+        train_settings: dict,  # type: ignore[type-arg]
+        wanted: bool,
+    ) -> None:
+        with dsl.If(wanted == True, name="wanted"):  # noqa: E712 - kfp builds the condition from ==
+            place(check(records=records, train_settings=train_settings), "sanity", image, gpus)
 
     @dsl.pipeline(name="marque-training", description="Labelled car photos -> a model that names the car and finds it.")
     def pipeline(
@@ -53,6 +65,7 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
         max_rejected_share: float = 0.05,
         shard_bytes: int = 64 * 2**20,
         train_settings: dict = {},  # type: ignore[type-arg]  # noqa: B006 - kfp writes it into the YAML
+        sanity: bool = False,
         checkpoints: str = "",
         min_top1: float = 0.0,
         min_mean_iou: float = 0.0,
@@ -68,11 +81,17 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
             max_rejected_share=max_rejected_share,
             shard_bytes=shard_bytes,
         )
+        checked = sanity_first(
+            records=dsl.Collected(sharded.outputs["records"]),
+            train_settings=train_settings,
+            wanted=sanity,
+        )
         evaluated = train_and_deploy(
             image,
             gpus,
             retries,
             sharded=sharded,
+            after=[checked],
             train_settings=train_settings,
             checkpoints=checkpoints,
             repository=repository,
@@ -119,18 +138,20 @@ def train_and_deploy(
     retries: int,
     *,
     sharded: dsl.PipelineTask,
+    after: Sequence[dsl.PipelineTask] = (),
     train_settings: Any,
     checkpoints: str,
     repository: str,
     min_top1: float,
     min_mean_iou: float,
 ) -> dsl.PipelineTask:
-    """Steps 3 to 6; returns the task of evaluate."""
+    """Steps 4 to 7, once those in `after` have ended well; returns the task of evaluate."""
     trained = train(
         records=dsl.Collected(sharded.outputs["records"]),
         train_settings=train_settings,
         checkpoints=checkpoints,
     )
+    trained.after(*after)
     place(trained, "train", image, gpus, retries)
 
     exported = export(model=trained.outputs["model"], model_name=MODEL_NAME)

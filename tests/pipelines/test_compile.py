@@ -33,16 +33,17 @@ def test_both_documents_are_the_golden_ones(tmp_path: Path) -> None:
     )
 
 
-def test_gpus_reach_the_train_step_alone(tmp_path: Path) -> None:
+def test_gpus_reach_train_and_sanity_alone(tmp_path: Path) -> None:
     graph, platform = compiled(tmp_path / "training.yaml", gpus=2, retries=3)
     executors = graph["deploymentSpec"]["executors"]
     accelerators = {name: entry["container"]["resources"].get("accelerator") for name, entry in executors.items()}
-    assert accelerators.pop("exec-train") == {
-        "count": "2",
-        "type": "nvidia.com/gpu",
-        "resourceCount": "2",
-        "resourceType": "nvidia.com/gpu",
-    }
+    for name in ("exec-train", "exec-sanity"):
+        assert accelerators.pop(name) == {
+            "count": "2",
+            "type": "nvidia.com/gpu",
+            "resourceCount": "2",
+            "resourceType": "nvidia.com/gpu",
+        }
     assert set(accelerators.values()) == {None}
     assert graph["root"]["dag"]["tasks"]["train"]["retryPolicy"]["maxRetryCount"] == 3
     train = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-train"]

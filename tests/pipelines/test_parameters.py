@@ -13,7 +13,7 @@ from components.train.config import TrainConfig
 from pipelines.compile import compile_training
 from pipelines.parameters import collect, parse_settings, read_types, source_parameters
 
-TYPES = {"epochs": "NUMBER_INTEGER", "dropout": "NUMBER_DOUBLE", "weights": "STRING"}
+TYPES = {"epochs": "NUMBER_INTEGER", "dropout": "NUMBER_DOUBLE", "weights": "STRING", "sanity": "BOOLEAN"}
 
 
 @pytest.fixture(scope="module")
@@ -25,17 +25,18 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @given(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(st.characters(exclude_categories=["Cs"])))
 def test_settings_keep_their_values(epochs: int, dropout: float, weights: str) -> None:
-    parsed = parse_settings([f"epochs={epochs}", f"dropout={dropout!r}", f"weights={weights}"], TYPES)
-    assert parsed == {"epochs": epochs, "dropout": dropout, "weights": weights}
+    parsed = parse_settings([f"epochs={epochs}", f"dropout={dropout!r}", f"weights={weights}", "sanity=True"], TYPES)
+    assert parsed == {"epochs": epochs, "dropout": dropout, "weights": weights, "sanity": True}
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
         ("epochs", "--set: expected name=value, received 'epochs'"),
-        ("epoch=3", "--set: expected one of dropout, epochs, weights, received 'epoch'"),
+        ("epoch=3", "--set: expected one of dropout, epochs, sanity, weights, received 'epoch'"),
         ("epochs=three", "--set epochs: expected a whole number, received 'three'"),
         ("dropout=nan", "--set dropout: expected a number, received 'nan'"),
+        ("sanity=yes", "--set sanity: expected true or false, received 'yes'"),
     ],
 )
 def test_wrong_settings_are_named(setting: str, message: str) -> None:
@@ -65,7 +66,7 @@ def test_presets_are_valid(name: str, pipeline: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("backbone=VGG16", "backbone: expected one of"),
+        ("backbone=VGG", "backbone: expected one of"),
         ("epochs=0", "epochs: expected 1 to"),
         ("min_top1=7", "min_top1: expected 0 to 1, received 7"),
     ],

@@ -26,14 +26,14 @@ from components.train.unfreezing import set_trainable
 SHOWN = 25
 
 
-def run(records: Sequence[Path], output: Path, config: TrainConfig) -> list[Check]:
-    """Checks what `config` would train on `records`; writes `output/sanity.html` and prints a table, whatever comes of it.
+def run(records: Sequence[Path], target: Path, config: TrainConfig) -> list[Check]:
+    """Checks what `config` would train on `records`; writes the page `target` and prints a table, whatever comes of it.
 
     Everything is computed in float32, and with the layers trained that are trained at the run's end.
 
     Args:
         records: the folders that shard's tasks wrote.
-        output: the folder to write into.
+        target: the HTML file to write.
         config: the run's settings.
 
     Returns:
@@ -47,8 +47,7 @@ def run(records: Sequence[Path], output: Path, config: TrainConfig) -> list[Chec
             batches = list(reader.training().take(math.ceil(SHOWN / ready.batch)))
             subset = two_classes(opened, reader.counts("train"))
         checks, rows = _check(opened, subset, ready, batches)
-    output.mkdir(parents=True, exist_ok=True)
-    target = output / "sanity.html"
+    target.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(target) as path:
         path.write_text(page.render(ready, opened, checks, rows, batches), "utf-8")
     _print(checks, target)
