@@ -1,4 +1,4 @@
-"""`python -m components.train run | plots --records FOLDER …`: the entry point of a training pod, and pictures of what it is fed."""
+"""`python -m components.train …`: the entry point of a training pod, and what looks at a training from outside."""
 
 from pathlib import Path
 
@@ -56,6 +56,45 @@ def plots_command(records: tuple[Path, ...], output: Path, strength: float) -> N
     with one_line_errors():
         for path in run(records, output, strength):
             Console(soft_wrap=True, highlight=False).print(str(path))
+
+
+@main.command("neighbours", help="Recognise photos by those nearest to them, of known classes and of classes never trained on.")
+@records_option
+@click.option("--model", type=click.Path(path_type=Path), required=True, help="The folder that run wrote, with an embedding.")
+@click.option("--against", multiple=True, help="Untrained features to compare with: imagenet, none or a weights file; repeatable.")
+@click.option("--output", type=click.Path(path_type=Path), default=Path("build/neighbours"), show_default=True)
+def neighbours_command(records: tuple[Path, ...], model: Path, against: tuple[str, ...], output: Path) -> None:
+    from components.train.neighbours.step import run
+    from components.train.neighbours.table import table
+
+    with one_line_errors():
+        Console().print(table(run(records, model, output, against)))
+
+
+@main.command("sanity", help="Checks before training: first losses, gradients, a few photos learned by heart; a table and a page.")
+@records_option
+@click.option("--output", type=click.Path(path_type=Path), default=Path("build/sanity"), show_default=True, help="For sanity.html.")
+@preset_option
+@settings_option
+def sanity_command(records: tuple[Path, ...], output: Path, preset: str, settings: tuple[str, ...]) -> None:
+    from components.train.sanity.step import run
+
+    with one_line_errors():
+        run(records, output / "sanity.html", chosen(preset, settings))
+
+
+@main.command("lr-find", help="Learning-rate range test: a suggestion, lr-find.png and lr-find.csv.")
+@records_option
+@click.option("--output", type=click.Path(path_type=Path), default=Path("build/lr-find"), show_default=True)
+@preset_option
+@settings_option
+def lr_find_command(records: tuple[Path, ...], output: Path, preset: str, settings: tuple[str, ...]) -> None:
+    from components.train.lr_find import run
+
+    with one_line_errors():
+        suggested = run(records, output, chosen(preset, settings))
+        text = f"learning_rate={suggested:.2g}, where the loss falls fastest; {output / 'lr-find.png'}"
+        Console(soft_wrap=True, highlight=False).print(text)
 
 
 if __name__ == "__main__":

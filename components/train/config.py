@@ -84,8 +84,8 @@ class TrainConfig:
         class_loss: `crossentropy`, or `focal` with `focal_gamma` and `focal_alpha` (Lin et al., 2017, arXiv:1708.02002).
         label_smoothing: 0-1.
         box_loss: `l1_giou` (smooth L1 and GIoU), `huber`, `giou`, `ciou`, or `msle`, the original project's.
-        head_weights: `fixed` (`class_weight`, `box_weight`), or `learned` (Kendall et al., 2018, arXiv:1705.07115); the best epoch is
-            found by the fixed ones either way.
+        head_weights: `fixed` (`class_weight`, `box_weight`), or `learned` (Kendall et al., 2018, arXiv:1705.07115); the best epoch
+            is found by the fixed ones either way.
         metric_loss: of the embedding: `none`, `contrastive` or `proxy`, times `metric_weight`.
         epochs: passes over as many photos as the train split holds.
         batch: photos in a forward step, over all devices together.

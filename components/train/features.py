@@ -1,4 +1,4 @@
-"""The backbone's features of every training photo, computed once: all that heads on a frozen backbone need, where photos come plain."""
+"""The backbone's features of every training photo, computed once: all that heads on a frozen backbone need of plain photos."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def _compute(reader: Reader, trunk: keras.Model, path: Path, count: int) -> tupl
     features = np.lib.format.open_memmap(path, "w+", np.float16, (count, *trunk.output_shape[1:]))
     boxes = np.empty((count, 4), np.float32)
     done = 0
-    for photos, targets in track(reader.validation("train"), "features"):
+    for photos, targets in track(reader.validation("train", whole=True), "features"):
         rows = slice(done, done := done + len(photos))
         features[rows], boxes[rows] = trunk(photos, training=False), targets["box"]
     features.flush()

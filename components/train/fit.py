@@ -15,6 +15,7 @@ from components.common.records import Records
 from components.train import features
 from components.train.checkpoint import Checkpoint
 from components.train.config import TrainConfig
+from components.train.distribution import Group
 from components.train.history import History, Watch
 from components.train.preemption import EXIT_STATUS, Preemption, noticed
 from components.train.reader import Batch, Reader
@@ -30,19 +31,21 @@ def fit(
     config: TrainConfig,
     output: Path,
     *,
+    group: Group,
     checkpoint: Checkpoint | None = None,
     checkpoint_every_s: float = 60.0,
     on_epoch: OnEpoch | None = None,
 ) -> None:
     """Trains `network` and leaves it as it was at its epoch of lowest validation loss.
 
-    Writes `history.csv`, `tensorboard/`, and `skipped.txt` where damaged records were skipped, into `output`.
+    The chief of `group` writes `history.csv`, `tensorboard/`, and `skipped.txt` where damaged records were skipped, into `output`.
 
     Args:
         network: what `models.build` built.
         records: their train and validation splits are read.
         config: the settings.
         output: a folder.
+        group: the processes that train together; each calls this.
         checkpoint: where the run's state is kept: after every epoch, every `checkpoint_every_s`, and when SIGTERM comes.
         on_epoch: called after each epoch, counted from 1, with its row of the history; what it raises ends the run.
 
@@ -51,28 +54,29 @@ def fit(
         SystemExit: SIGTERM came and the state was saved; its code is `preemption.EXIT_STATUS`.
     """
     steps = max(1, math.ceil(sum(records.counts["train"]) / config.batch))
-    training = Training(network, config, steps)
+    training = Training(network, config, steps, group)
     kept = _restore(training, checkpoint) if checkpoint else {}
     history = History(output / "history.csv", config.batch * steps, **kept.get("history", {}))
     with (
         noticed() if checkpoint else contextlib.nullcontext(Preemption()) as preemption,
-        Reader(records, config) as reader,
-        Tracking(output, config, history.rows, kept.get("tracking", {})) as tracking,
-        Watch(config.epochs, steps, config.batch) as watch,
+        Reader(records, config, (group.rank, group.size)) as reader,
+        Tracking(output, config, history.rows, kept.get("tracking", {}), services=group.chief) as tracking,
+        Watch(config.epochs, steps, config.batch, None if group.chief else Console(quiet=True)) as watch,
         tempfile.TemporaryDirectory() as scratch,
     ):
         source = _Source(network, reader, config, steps, Path(scratch))
         validation, plain = reader.validation("validation"), reader.training(plain_from=0)
-        saved_at = time.monotonic()
+        saves, saved_at = checkpoint if group.chief else None, time.monotonic()
         while not training.ended:
             training.begin()
             batches = source.batches(training.step)
             while training.step < (training.epoch + 1) * steps:
                 watch.step(training.step, training.advance(batches))
-                if checkpoint and (preemption.requested or time.monotonic() - saved_at > checkpoint_every_s):
-                    _save(training, history, tracking, checkpoint)
+                preempted = any(group.gather(preemption.requested))
+                if saves and (preempted or time.monotonic() - saved_at > checkpoint_every_s):
+                    _save(training, history, tracking, saves)
                     saved_at = time.monotonic()
-                if preemption.requested:
+                if preempted:
                     _say(f"SIGTERM: stopped after step {training.step}, saved in {checkpoint}; run again to go on")
                     raise SystemExit(EXIT_STATUS)
             row = history.add(training.end_epoch(validation, plain))
@@ -80,8 +84,8 @@ def fit(
             tracking.epoch(row)
             if on_epoch:
                 on_epoch(training.epoch, row)
-            if checkpoint:
-                _save(training, history, tracking, checkpoint)
+            if saves:
+                _save(training, history, tracking, saves)
                 saved_at = time.monotonic()
     training.finish()
     if reader.skipped:

@@ -1,6 +1,7 @@
-"""What each epoch came to: a row of `history.csv`; and how far a run is: a bar in a terminal, a plain line now and then elsewhere."""
+"""What each epoch came to, a row of `history.csv`; and how far a run is: a bar in a terminal, a line now and then elsewhere."""
 
 import csv
+import datetime
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,17 +9,43 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from components.common.whole import whole_file
+from components.train.config import TrainConfig
 
-LINE_EVERY_S = 5.0
-COLUMNS = ["epoch", "loss", "label_loss", "box_loss", "embedding_loss", "top1", "iou", "val_loss", "val_top1", "val_iou"]
-COLUMNS += ["learning_rate", "seconds", "images_per_s"]
+BAR_EVERY_S = 0.1
+STEP_LINE_EVERY_S = 30.0
+EPOCH_LINE_EVERY_S = 5.0
+MEASURED = ["loss", "label_loss", "box_loss", "embedding_loss", "top1", "iou"]
+COLUMNS = ["epoch", *MEASURED, *(f"val_{name}" for name in MEASURED), "learning_rate", "seconds", "images_per_s"]
+
+
+def selection_loss(row: Mapping[str, float], config: TrainConfig) -> float:
+    """What the epoch whose weights are kept has the lowest of: validation's class and box loss by their fixed weights.
+
+    Not `val_loss`: learned head weights move its scale, and a contrastive loss depends on who shares a batch.
+    """
+    return config.class_weight * row["val_label_loss"] + config.box_weight * row["val_box_loss"]
+
+
+def best(rows: Sequence[Mapping[str, float]], config: TrainConfig) -> dict[str, float]:
+    """What came out of a run: `epoch`, `val_loss`, `val_top1` and `val_iou` of the epoch kept, and the `seconds` of all."""
+    kept = min(rows, key=lambda row: selection_loss(row, config))
+    return {
+        **{name: kept[name] for name in ("epoch", "val_loss", "val_top1", "val_iou")},
+        "seconds": sum(row["seconds"] for row in rows),
+    }
+
+
+def read(path: Path) -> list[dict[str, float]]:
+    """The rows of a `history.csv`."""
+    with path.open(newline="") as handle:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(handle)]
 
 
 class History:
-    """Writes `history.csv`, whole after every epoch; its columns are `COLUMNS`, less `embedding_loss` where there is none.
+    """Writes `history.csv`, whole after every epoch; its columns are `COLUMNS`, less the embedding's where there is none.
 
     Args:
         path: the file to write.
@@ -65,7 +92,7 @@ class History:
 
 
 class Watch:
-    """Shows how far a run is; a context manager.
+    """Shows how far a run is, a bar where there is a terminal, else lines; a context manager.
 
     Args:
         epochs: of the run.
@@ -81,44 +108,70 @@ class Watch:
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
         )
         self._task = self._bar.add_task("training", total=epochs * steps, figures="")
         self._first: tuple[int, float] | None = None
-        self._said = 0.0
+        self._step_shown, self._epoch_said = time.monotonic(), -EPOCH_LINE_EVERY_S
+        self._unsaid: Mapping[str, float] | None = None
 
     def __enter__(self) -> Self:
         self._bar.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._unsaid:
+            self._say(self._unsaid)
         self._bar.stop()
 
     def step(self, done: int, logs: Mapping[str, Any]) -> None:
-        """After step `done` of the run, counted from 1; `logs` are the epoch's metrics so far, read only where they are shown."""
+        """After step `done` of the run, counted from 1; `logs` are the epoch's metrics so far.
+
+        Only what is shown is read from the device: ten times a second in a terminal, else twice a minute.
+        """
         now = time.monotonic()
-        self._first = self._first or (done - 1, now)
-        if self._bar.disable or now - self._said < 0.1:
+        # counted from the end of the first step, which compiles
+        self._first = self._first or (done, now)
+        if now - self._step_shown < (STEP_LINE_EVERY_S if self._bar.disable else BAR_EVERY_S):
             return
-        self._said = now
-        speed = (done - self._first[0]) * self._batch / (now - self._first[1] + 1e-9)
-        figures = "  ".join(f"{name} {float(logs[name]):.3f}" for name in ("loss", "top1", "iou") if name in logs)
-        epoch = (done - 1) // self._steps + 1
-        self._bar.update(
-            self._task, completed=done, description=f"epoch {epoch}/{self._epochs}", figures=f"{figures}  {speed:.0f} images/s"
-        )
+        self._step_shown = now
+        epoch, step = divmod(done - 1, self._steps)
+        shown = _figures({name: float(logs[name]) for name in ("loss", "top1", "iou")})
+        if done > self._first[0]:
+            seconds = (now - self._first[1]) / (done - self._first[0])
+            left = seconds * (self._epochs * self._steps - done)
+            shown += f"  {self._batch / seconds:.0f} images/s  {_time(left)} left"
+        if self._bar.disable:
+            self._console.print(f"{self._name(epoch + 1)}, step {step + 1}/{self._steps}  {shown}")
+        else:
+            self._bar.update(self._task, completed=done, description=self._name(epoch + 1), figures=shown)
 
     def epoch(self, row: Mapping[str, float]) -> None:
-        """A line about an epoch; where there is no terminal at most one every few seconds, and the last."""
-        last = row["epoch"] == self._epochs
-        if self._bar.disable and time.monotonic() - self._said < LINE_EVERY_S and not last:
-            return
-        self._said = time.monotonic()
+        """A line about an epoch; where there is no terminal, at most one every few seconds, and the last."""
+        self._bar.update(self._task, completed=int(row["epoch"]) * self._steps)
+        if self._bar.disable and time.monotonic() - self._epoch_said < EPOCH_LINE_EVERY_S:
+            self._unsaid = row
+        else:
+            self._say(row)
+
+    def _say(self, row: Mapping[str, float]) -> None:
+        self._unsaid, self._epoch_said, self._step_shown = None, time.monotonic(), time.monotonic()
+        validation = {name.removeprefix("val_"): value for name, value in row.items() if name.startswith("val_")}
+        left = row["seconds"] * (self._epochs - row["epoch"])
         self._console.print(
-            f"epoch {row['epoch']:.0f}/{self._epochs}  loss {row['loss']:.3f}  top-1 {row['top1']:.3f}  IoU {row['iou']:.3f}"
-            f"  |  validation: loss {row['val_loss']:.3f}  top-1 {row['val_top1']:.3f}  IoU {row['val_iou']:.3f}"
-            f"  |  {row['images_per_s']:.0f} images/s, {row['seconds'] * (self._epochs - row['epoch']):.0f} s left"
+            f"{self._name(row['epoch'])}  {_figures(row)}  |  validation: {_figures(validation)}"
+            f"  |  {row['images_per_s']:.0f} images/s  {_time(left)} left"
         )
+
+    def _name(self, epoch: float) -> str:
+        return f"epoch {epoch:{len(str(self._epochs))}.0f}/{self._epochs}"
+
+
+def _figures(row: Mapping[str, float]) -> str:
+    return f"loss {row['loss']:.3f}  top-1 {row['top1']:.3f}  IoU {row['iou']:.3f}"
+
+
+def _time(seconds: float) -> str:
+    return str(datetime.timedelta(seconds=round(seconds)))

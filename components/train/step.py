@@ -1,10 +1,11 @@
 """The train step: records -> `model.keras`, `config.json`, `history.csv`."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from components.common.storage import fetch
 from components.common.whole import whole_folder
 from components.train.checkpoint import Checkpoint
 from components.train.config import TrainConfig
+from components.train.distribution import Group, joined
 from components.train.fit import OnEpoch, fit
 from components.train.models import build
 
@@ -46,29 +48,54 @@ def run(
     Raises:
         UserError: records missing or empty, weights that are not there or do not fit the backbone, a damaged checkpoint.
     """
-    opened = open_records(records)
-    for split in ("train", "validation"):
-        if not sum(opened.counts[split]):
-            raise UserError(f"{records[0]}: expected photos in the {split} split, found none; ingest with more photos a class")
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(config.seed)
+    with joined(run, records, output, config, checkpoints=checkpoints, checkpoint_every_s=checkpoint_every_s) as group:
+        opened = open_records(records)
+        for split in ("train", "validation"):
+            if not sum(opened.counts[split]):
+                raise UserError(f"{records[0]}: expected photos in the {split} split, found none; ingest with more photos a class")
+        if config.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        keras.utils.set_random_seed(config.seed)
+        network = _built(config, opened)
+        if config.augment == "auto":
+            in_graph = config.randaugment or tf.config.list_physical_devices("GPU")
+            config = dataclasses.replace(config, augment="graph" if in_graph else "imgaug")
+        checkpoint = Checkpoint(checkpoints, _key(opened, config)) if checkpoints else None
+        with _folder(output, group) as folder:
+            fit(
+                network,
+                opened,
+                config,
+                folder,
+                group=group,
+                checkpoint=checkpoint,
+                checkpoint_every_s=checkpoint_every_s,
+                on_epoch=on_epoch,
+            )
+            network.save(folder / "model.keras", include_optimizer=False)
+            settings = {**dataclasses.asdict(config), "classes": opened.classes}
+            (folder / "config.json").write_text(json.dumps(settings, indent=1, ensure_ascii=False), "utf-8")
+        if checkpoint and group.chief:
+            checkpoint.delete()
+
+
+@contextlib.contextmanager
+def _folder(output: Path, group: Group) -> Iterator[Path]:
+    """Of the processes that train together, the chief keeps what all have trained."""
+    if group.chief:
+        with whole_folder(output) as folder:
+            yield folder
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            yield Path(scratch)
+
+
+def _built(config: TrainConfig, records: Records) -> keras.Model:
     with tempfile.TemporaryDirectory() as scratch:
         weights = config.weights
         if weights not in ("imagenet", "none"):
             weights = str(fetch(weights, Path(scratch), max_bytes=MAX_WEIGHTS_BYTES))
-        model = build(dataclasses.replace(config, weights=weights), len(opened.classes), mean_box=opened.mean_train_box)
-    if config.augment == "auto":
-        in_graph = config.randaugment or tf.config.list_physical_devices("GPU")
-        config = dataclasses.replace(config, augment="graph" if in_graph else "imgaug")
-    settings = {**dataclasses.asdict(config), "classes": opened.classes}
-    checkpoint = Checkpoint(checkpoints, _key(opened, config)) if checkpoints else None
-    with whole_folder(output) as folder:
-        fit(model, opened, config, folder, checkpoint=checkpoint, checkpoint_every_s=checkpoint_every_s, on_epoch=on_epoch)
-        model.save(folder / "model.keras", include_optimizer=False)
-        (folder / "config.json").write_text(json.dumps(settings, indent=1, ensure_ascii=False), "utf-8")
-    if checkpoint:
-        checkpoint.delete()
+        return build(dataclasses.replace(config, weights=weights), len(records.classes), mean_box=records.mean_train_box)
 
 
 def _key(records: Records, config: TrainConfig) -> str:

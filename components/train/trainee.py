@@ -23,7 +23,8 @@ class Trainee(keras.Model):
     """
 
     def __init__(self, network: keras.Model, config: TrainConfig):
-        super().__init__(name="trainee")
+        # of that precision so that compile() scales float16's loss; uint8 photos are left as they are
+        super().__init__(name="trainee", dtype=config.precision, autocast=False)
         self.network = network
         self._class_loss, self._box_loss, self._embedding_loss = class_loss(config), box_loss(config), None
         weights, names = [config.class_weight, config.box_weight], ["label_loss", "box_loss"]

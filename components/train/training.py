@@ -12,6 +12,8 @@ from components.common.errors import UserError
 from components.train.averages import Averages
 from components.train.checkpoint import Arrays
 from components.train.config import TrainConfig
+from components.train.distribution import Group
+from components.train.history import selection_loss
 from components.train.optimizer import optimizer
 from components.train.reader import Batch
 from components.train.schedule import Schedule
@@ -22,21 +24,30 @@ from components.train.unfreezing import set_trainable
 class Training:
     """A network on its way through `config.epochs` times `steps_per_epoch` steps.
 
+    Args:
+        network: built, untrained.
+        config: the settings.
+        steps_per_epoch: over the batches of all processes.
+        group: the processes that train it together; each calls every method but `save`.
+
     Attributes:
         step: steps done.
         epoch: epochs done, their validation included.
     """
 
-    def __init__(self, network: keras.Model, config: TrainConfig, steps_per_epoch: int):
+    def __init__(self, network: keras.Model, config: TrainConfig, steps_per_epoch: int, group: Group):
         self.step = self.epoch = 0
         self._schedule = Schedule(config, steps_per_epoch)
-        self._network, self._config = network, config
+        self._network, self._config, self._group = network, config, group
         self._steps_per_epoch = steps_per_epoch
         set_trainable(network, config, config.epochs)
         self._trainee = Trainee(network, config)
         self._optimizer = optimizer(network, config)
         self._trainee.compile(self._optimizer, jit_compile=config.xla)
         self._trainee.optimizer.build(self._trainee.trainable_variables)
+        group.share_gradients(self._trainee.optimizer)
+        group.share_batchnorm(network)
+        group.vary_dropout(network)
         self._averages = Averages(network, config, config.epochs * steps_per_epoch, steps_per_epoch)
         self._stages: int | None = None
         self._best_loss = math.inf
@@ -77,23 +88,23 @@ class Training:
         Raises:
             UserError: the loss became NaN or infinite.
         """
-        row = {name: float(value) for name, value in self._trainee.get_metrics_result().items()}
+        row = self._measured()
         if not math.isfinite(row["loss"]):
             raise UserError(
                 f"learning_rate: training diverged in epoch {self.epoch + 1} (the loss is no number any more) "
                 f"at a peak of {self._config.learning_rate:g}; set a lower one"
             )
         with self._averages.applied(self.step, plain):
-            measured = self._trainee.evaluate(validation, verbose=0, return_dict=True)
-            # not `loss`: learned head weights move its scale, and a contrastive loss depends on who shares a batch
-            loss = self._config.class_weight * measured["label_loss"] + self._config.box_weight * measured["box_loss"]
+            self._trainee.evaluate(validation, verbose=0)
+            measured = {f"val_{name}": value for name, value in self._measured().items()}
+            loss = selection_loss(measured, self._config)
             if loss < self._best_loss:
                 self._best_loss = loss
                 self._best = [np.array(variable) for variable in self._network.variables]
         self._schedule.epoch_ended(loss)
         self.epoch += 1
         rate = self._schedule.rate(self.step - 1)
-        return {**row, **{f"val_{name}": float(value) for name, value in measured.items()}, "learning_rate": rate}
+        return {**row, **measured, "learning_rate": rate}
 
     def finish(self) -> None:
         """Gives the network the weights of its best epoch."""
@@ -110,9 +121,15 @@ class Training:
         variables = self._variables()
         for variable, value in zip(variables, arrays[: len(variables)], strict=True):
             variable.assign(value)
+        self._group.vary_dropout(self._network)
         self._best = arrays[len(variables) :]
         self.step, self.epoch = state["step"], state["epoch"]
         self._best_loss, self._schedule.state = state["best_loss"], state["schedule"]
+
+    def _measured(self) -> dict[str, float]:
+        """The metrics over the rows of all processes."""
+        self._group.add_up(self._trainee.metrics_variables)
+        return {name: float(value) for name, value in self._trainee.get_metrics_result().items()}
 
     def _variables(self) -> list[Any]:
         trainee = self._trainee

@@ -59,7 +59,6 @@ def settings(config: TrainConfig, photos: int) -> TrainConfig:
     return dataclasses.replace(
         config,
         batch=next(batch for batch in range(most, 0, -1) if photos % batch == 0),
-        sampling="uniform",
         photos_per_class=1,
         augment="none",
         randaugment=0,

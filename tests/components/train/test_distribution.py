@@ -19,7 +19,7 @@ import tensorflow as tf
 from components.common.errors import UserError
 from components.common.records import open_records
 from components.train.config import TrainConfig
-from components.train.distribution import free_addresses, places
+from components.train.places import free_addresses, places
 from components.train.preemption import EXIT_STATUS
 from components.train.reader import Reader
 
