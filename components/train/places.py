@@ -1,8 +1,8 @@
 """Which processes train together, as the environment says.
 
-They are read from `TF_CONFIG` (jobs `chief` and `worker`) or from torchrun's `PET_NNODES`, `PET_NODE_RANK`,
-`PET_MASTER_ADDR`, `PET_MASTER_PORT` and `PET_NPROC_PER_NODE`, which Kubeflow Trainer sets under its `torch` policy; without them,
-this machine is alone. It runs a process for each of its GPUs, or as many as `PET_NPROC_PER_NODE` says; `distribution.joined` starts them.
+They are read from `TF_CONFIG` (jobs `chief` and `worker`) or from torchrun's `PET_NNODES`, `PET_NODE_RANK`, `PET_MASTER_ADDR`,
+`PET_MASTER_PORT` and `PET_NPROC_PER_NODE`, which Kubeflow Trainer sets under its `torch` policy; without them, this machine is alone.
+It runs a process for each of its GPUs, or as many as `PET_NPROC_PER_NODE` says; `distribution.joined` starts them.
 """
 
 import contextlib
@@ -17,7 +17,11 @@ from components.common.errors import UserError
 
 
 def places() -> tuple[list[str], int, int]:
-    """The address of each process, which is this one, and how many are on this machine, from this one on."""
+    """The address of each process, which is this one, and how many are on this machine, from this one on.
+
+    Raises:
+        UserError: the environment does not say.
+    """
     if config := os.environ.get("TF_CONFIG"):
         hosts, node = _tf_config(config)
     else:
@@ -25,8 +29,10 @@ def places() -> tuple[list[str], int, int]:
     gpus = len(tf.config.list_physical_devices("GPU"))
     wanted = os.environ.get("PET_NPROC_PER_NODE", "")
     local = int(wanted) if wanted.isdecimal() else max(1, gpus)
-    if gpus and not 1 <= local <= gpus:
-        raise UserError(f"PET_NPROC_PER_NODE: expected 1 to {gpus}, the GPUs of this machine, received {wanted}")
+    if not 1 <= local <= (gpus or local):
+        raise UserError(
+            f"PET_NPROC_PER_NODE: expected 1 or more, and a GPU for each where there are any ({gpus} here), received {wanted}"
+        )
     if len(hosts) == 1:
         return free_addresses(local), 0, local
     split = [host.rsplit(":", 1) for host in hosts]

@@ -148,6 +148,7 @@ def test_which_processes_there_are(
     "environment",
     [
         {"TF_CONFIG": "{"},
+        {"PET_NPROC_PER_NODE": "0"},
         {"TF_CONFIG": '{"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "evaluator", "index": 0}}'},
         {"PET_NNODES": "1:4", "PET_NODE_RANK": "0", "PET_MASTER_ADDR": "cars-node-0-0.cars"},
         {"PET_NNODES": "2", "PET_NODE_RANK": "0", "PET_MASTER_ADDR": "10.0.0.1"},
