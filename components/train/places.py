@@ -1,8 +1,8 @@
 """Which processes train together, as the environment says.
 
 They are read from `TF_CONFIG` (jobs `chief` and `worker`) or from torchrun's `PET_NNODES`, `PET_NODE_RANK`, `PET_MASTER_ADDR`,
-`PET_MASTER_PORT` and `PET_NPROC_PER_NODE`, which Kubeflow Trainer sets under its `torch` policy; without them, this machine is alone.
-It runs a process for each of its GPUs, or as many as `PET_NPROC_PER_NODE` says; `distribution.joined` starts them.
+`PET_MASTER_PORT` and `PET_NPROC_PER_NODE`, which Kubeflow Trainer sets under its `torch` policy; without them, this one is alone.
+A machine runs a process for each of its GPUs, or as many as `PET_NPROC_PER_NODE` says; `distribution.joined` starts them.
 """
 
 import contextlib
