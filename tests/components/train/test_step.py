@@ -95,10 +95,10 @@ def test_a_run_that_diverges_is_told_and_leaves_nothing(toy_records: list[Path],
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"backbone": "VGG16"}, "backbone: expected one of"),
+        ({"backbone": "VGG11"}, "backbone: expected one of"),
         ({"batchnorm": "on"}, "batchnorm: expected frozen or trained, received 'on'"),
         ({"batchnorm": "frozen"}, "expected trained with weights none"),
-        ({"image_px": 8}, "image_px: expected 32 to 1024, received 8"),
+        ({"image_px": 8}, "image_px: expected 32 or more with backbone MobileNetV2-0.35, received 8"),
         ({"epochs": 0}, "epochs: expected 1 to inf, received 0"),
         ({"learning_rate": float("nan")}, "learning_rate: expected"),
         ({"strength": 1.5}, "strength: expected 0 to 1, received 1.5"),
@@ -108,8 +108,36 @@ def test_a_run_that_diverges_is_told_and_leaves_nothing(toy_records: list[Path],
         ({"damaged": "ignore"}, "damaged: expected stop or skip, received 'ignore'"),
         ({"augment": "imgaug", "randaugment": 2}, "randaugment: expected augment graph with it, received imgaug"),
         ({"seed": -1}, "seed: expected 0 to"),
+        ({"metric_loss": "proxy"}, "embedding: expected a size .* with metric_loss proxy, received 0"),
+        ({"embedding": 8}, "metric_loss: expected contrastive or proxy with embedding 8, received none"),
+        ({"ema": 0.9, "swa": 0.5}, "swa: expected 0 with ema 0.9"),
+        ({"batch": 9, "photos_per_class": 2}, "batch: expected a multiple of photos_per_class 2, received 9"),
     ],
 )
 def test_wrong_settings_are_refused(setting: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         dataclasses.replace(TINY, **setting)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epoch": 3}, "training settings: expected one of backbone, .*, received 'epoch'"),
+        ({"epochs": "three"}, "epochs: expected a whole number, received 'three'"),
+        ({"epochs": 2.5}, "epochs: expected a whole number, received 2.5"),
+        ({"epochs": True}, "epochs: expected a whole number, received True"),
+        ({"dropout": "nan"}, "dropout: expected a number, received 'nan'"),
+        ({"xla": "yes"}, "xla: expected true or false, received 'yes'"),
+        ({"backbone": 3}, "backbone: expected text, received 3"),
+    ],
+)
+def test_settings_of_the_wrong_type_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        TrainConfig.of(settings)
+
+
+def test_settings_come_as_text_or_as_kfp_gives_them() -> None:
+    given = {"epochs": 3.0, "dropout": "0.5", "xla": "True", "deterministic": False, "batch": "64"}
+    config = TrainConfig.of(given)
+    assert (config.epochs, config.dropout, config.xla, config.deterministic, config.batch) == (3, 0.5, True, False, 64)
+    assert TrainConfig.of(dataclasses.asdict(config)) == config
