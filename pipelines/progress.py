@@ -16,7 +16,9 @@ BEGAN = re.compile(r"Executing task .*?'([\w-]+)'")
 ENDED = re.compile(r"Task .*?'([\w-]+)'.* finished with status .*?(SUCCESS|FAILURE)")
 REUSED = re.compile(r"Task ([\w-]+) cache hit")
 COLOR = re.compile(r"\x1b\[\d*m")
-NOISE = re.compile(r"\[KFP Executor|[IWEF]\d{4} |WARNING: All log messages|To enable the following instructions|[{}\]\"]")
+NOISE = re.compile(
+    r"\[KFP Executor|[IWEF]\d{4} |WARNING: All log messages|To enable the following instructions|[{}\]\"]|[-+.\de]+,?$"
+)
 STREAM = "Streamed logs:"
 
 

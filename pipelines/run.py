@@ -65,12 +65,13 @@ def run_locally(pipeline: Path, parameters: dict[str, Any], root: Path) -> Resul
 @contextlib.contextmanager
 def _info_logged_to(stream: Progress) -> Iterator[None]:
     """kfp.local tells of a reused step through the root logger, at INFO."""
-    root, handler = logging.getLogger(), logging.StreamHandler(stream)
-    level = root.level
-    root.addHandler(handler)
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    root.addHandler(logging.StreamHandler(stream))
     root.setLevel(logging.INFO)
     try:
         yield
     finally:
-        root.removeHandler(handler)
+        # kfp.local's tasks, where they run side by side, leave handlers of each other behind
+        root.handlers[:] = handlers
         root.setLevel(level)

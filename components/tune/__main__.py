@@ -26,7 +26,7 @@ def main() -> None:
 @click.option("--space", type=click.Path(path_type=Path), help="What is searched, as YAML; components/tune/space.yaml by default.")
 @click.option("--trials", default=20, show_default=True, help="In the study, earlier runs' included.")
 @click.option("--epochs", default=5, show_default=True, help="Of each trial.")
-@click.option("--startup-trials", default=5, show_default=True, help="Drawn at random and not pruned.")
+@click.option("--startup-trials", default=5, show_default=True, help="Complete before any is pruned.")
 @click.option("--worker", default=0, show_default=True, help="Number of this worker, from 0.")
 @click.option("--workers", default=1, show_default=True, help="How many run on the study, each started with its number.")
 def run_command(

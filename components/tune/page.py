@@ -53,7 +53,7 @@ def render(study: optuna.Study) -> str:
         best=best,
         before={name: settings[name] for name in best.params},
         counts={word: sum(trial.state == state for trial in trials) for state, word in STATES.items()},
-        hours=sum(_seconds(trial) for trial in trials) / 3600,
+        minutes=sum(_seconds(trial) for trial in trials) / 60,
         charts=_charts(study, best.number),
         rows=[_row(trial) for trial in sorted(trials, key=lambda trial: (-(_score(trial) or 0), trial.number)) if trial.params],
     )

@@ -13,7 +13,7 @@ from components.common.figures import Theme, blank, dress, legend, png
 
 def history(trials: Sequence[FrozenTrial], theme: Theme) -> bytes:
     """Score by number of the trial: complete ones, pruned ones at their last score, and the best so far."""
-    figure, axes = _figure(theme, 7.2, 3.6)
+    figure, axes = _figure(theme, 5.8, 3.0)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     pruned = [trial for trial in trials if trial.state == TrialState.PRUNED and trial.intermediate_values]
     numbers, scores = [trial.number for trial in complete], [trial.value or 0.0 for trial in complete]
@@ -36,7 +36,7 @@ def history(trials: Sequence[FrozenTrial], theme: Theme) -> bytes:
 
 def epochs(trials: Sequence[FrozenTrial], best: int, theme: Theme) -> bytes:
     """Score by epoch, a line for each trial; a cross ends one that was pruned, and trial `best` stands out."""
-    figure, axes = _figure(theme, 7.2, 3.6)
+    figure, axes = _figure(theme, 5.8, 3.0)
     said: set[str] = set()
     for trial in sorted(trials, key=lambda trial: trial.number == best):
         if not trial.intermediate_values:
@@ -61,7 +61,7 @@ def epochs(trials: Sequence[FrozenTrial], best: int, theme: Theme) -> bytes:
 
 def importances(shares: dict[str, float], theme: Theme) -> bytes:
     """A bar for each setting, the most important on top; shares of 1."""
-    figure, axes = _figure(theme, 7.2, 0.9 + 0.34 * len(shares))
+    figure, axes = _figure(theme, 5.8, 0.8 + 0.3 * len(shares))
     names, values = list(shares)[::-1], list(shares.values())[::-1]
     bars = axes.barh(names, values, height=0.62, color=theme.accent)
     axes.bar_label(bars, [f"{value:.0%}" for value in values], padding=4, color=theme.ink, fontsize=9)

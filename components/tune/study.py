@@ -60,13 +60,13 @@ def load(address: str, name: str = "") -> optuna.Study:
 def sample(study: optuna.Study, *, seed: int, worker: int, startup_trials: int, epochs: int) -> None:
     """Sets how this worker draws and prunes.
 
-    Settings are drawn by TPE (Watanabe, arXiv:2304.11127), the first `startup_trials` at random; trials under way elsewhere count
-    as bad ones ("constant liar"), which keeps workers apart. Once `startup_trials` are complete, a trial is pruned that after a
-    fifth of the epochs, or any later one, has not yet scored the median of the complete trials at that epoch.
+    Settings are drawn by TPE (Watanabe, arXiv:2304.11127), the first ten trials' at random; trials under way elsewhere count as bad
+    ones ("constant liar"), which keeps workers apart. Once `startup_trials` are complete, a trial is pruned that after a fifth of
+    the epochs, or any later one, has not yet scored the median of the complete trials at that epoch.
     """
     # a worker that begins again must not draw what it drew before
     drawn = np.random.SeedSequence([seed, worker, len(study.get_trials(deepcopy=False))]).generate_state(1)[0]
-    study.sampler = optuna.samplers.TPESampler(seed=int(drawn), n_startup_trials=startup_trials, constant_liar=True)
+    study.sampler = optuna.samplers.TPESampler(seed=int(drawn), constant_liar=True)
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=startup_trials, n_warmup_steps=max(1, epochs // 5))
 
 

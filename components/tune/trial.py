@@ -39,7 +39,7 @@ def run_trial(trial: optuna.Trial, records: Sequence[Path], base: TrainConfig) -
             raise _pruned(trial, f"the validation loss of epoch {epoch} is no number")
         rows.append(row)
         trial.report(score(row), epoch)
-        if trial.should_prune():
+        if epoch < base.epochs and trial.should_prune():
             raise _pruned(trial, f"below the median at epoch {epoch}")
 
     try:

@@ -15,7 +15,8 @@ from components.tune.space import load, parse
 
 @pytest.mark.parametrize("preset", presets.NAMES)
 def test_the_built_in_space_goes_with_every_preset(preset: str) -> None:
-    space = parse(load(), TrainConfig.of(presets.load(preset).train))
+    # one average is kept, and the space searches the other one
+    space = parse(load(), TrainConfig.of({**presets.load(preset).train, "swa": 0}))
     assert space.keys() <= {field.name for field in dataclasses.fields(TrainConfig)}
     assert {"learning_rate", "weight_decay"} <= space.keys()
 
