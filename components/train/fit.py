@@ -11,6 +11,7 @@ from typing import Any
 import keras
 from rich.console import Console
 
+from components.common.errors import UserError
 from components.common.records import Records
 from components.train import features
 from components.train.checkpoint import Checkpoint
@@ -56,6 +57,8 @@ def fit(
     steps = max(1, math.ceil(sum(records.counts["train"]) / config.batch))
     training = Training(network, config, steps, group)
     kept = _restore(training, checkpoint) if checkpoint else {}
+    if len(set(begun := group.gather(training.step))) > 1:
+        raise UserError(f"checkpoints: expected one folder for all {group.size} processes, found them at the steps {begun}")
     history = History(output / "history.csv", config.batch * steps, **kept.get("history", {}))
     with (
         noticed() if checkpoint else contextlib.nullcontext(Preemption()) as preemption,

@@ -53,10 +53,18 @@ def run(
         for split in ("train", "validation"):
             if not sum(opened.counts[split]):
                 raise UserError(f"{records[0]}: expected photos in the {split} split, found none; ingest with more photos a class")
+        if config.xla and group.size > 1:
+            raise UserError(
+                f"xla: expected false where {group.size} processes train together (XLA has no collectives), received true"
+            )
         if config.deterministic:
             tf.config.experimental.enable_op_determinism()
         keras.utils.set_random_seed(config.seed)
+        if not group.chief:
+            group.gather(0)  # until the chief has downloaded the weights, which all on a machine keep in one place
         network = _built(config, opened)
+        if group.chief:
+            group.gather(0)
         if config.augment == "auto":
             in_graph = config.randaugment or tf.config.list_physical_devices("GPU")
             config = dataclasses.replace(config, augment="graph" if in_graph else "imgaug")
