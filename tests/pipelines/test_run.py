@@ -11,15 +11,8 @@ from components.common.errors import UserError
 from pipelines.compile import compile_training
 from pipelines.run import Result, run_locally
 
-TINY = {
-    "source": "toy://?classes=2&per_class=15&seed=1",
-    "backbone": "MobileNetV2-0.35",
-    "weights": "none",
-    "batchnorm": "trained",
-    "image_px": 32,
-    "epochs": 1,
-    "batch": 8,
-}
+TRAIN = {"backbone": "MobileNetV2-0.35", "weights": "none", "batchnorm": "trained", "image_px": 32, "epochs": 1, "batch": 8}
+TINY = {"source": "toy://?classes=2&per_class=15&seed=1", "train_settings": TRAIN}
 STEPS = {"ingest", "shard", "train", "export", "evaluate"}
 
 
@@ -65,7 +58,13 @@ def test_a_second_run_reuses_every_step(first: Result, pipeline: Path, root: Pat
 
 @pytest.mark.slow
 def test_a_training_setting_runs_again_from_train_on_and_a_bad_model_is_refused(first: Result, pipeline: Path, root: Path) -> None:
-    changed = {**TINY, "seed": 1, "min_top1": 1.0, "min_mean_iou": 1.0, "repository": str(root / "refused")}
+    changed = {
+        **TINY,
+        "train_settings": {**TRAIN, "seed": 1},
+        "min_top1": 1.0,
+        "min_mean_iou": 1.0,
+        "repository": str(root / "refused"),
+    }
     result = run_locally(pipeline, changed, root)
     assert names(result.reused) == {"ingest", "shard"}
     assert not result.blessed
