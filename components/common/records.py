@@ -88,7 +88,12 @@ def shard_name(split: str, index: int, count: int) -> str:
 
 @dataclass(frozen=True)
 class Records:
-    """An opened set of records: `shards` holds the paths of each split, in the order of their numbers; `identity` tells sets apart."""
+    """An opened set of records.
+
+    Attributes:
+        shards: the paths of each split, in the order of their numbers.
+        identity: tells sets apart.
+    """
 
     classes: list[str]
     mean_train_box: boxes.Boxes
