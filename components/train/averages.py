@@ -1,13 +1,15 @@
 """Averaged weights: an exponential moving average of every step, or the plain average of the last epochs (SWA)."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from components.train.config import TrainConfig
+from components.train.reader import Batch
 
 REESTIMATION_STEPS = 100
 
@@ -66,13 +68,13 @@ class Averages:
             _assign(self._averaged, raw)
 
 
-def reestimate_batchnorm(network: keras.Model, batches: tf.data.Dataset) -> None:
+def reestimate_batchnorm(network: keras.Model, batches: Iterable[Batch]) -> None:
     """Sets every BatchNorm that is trained to the mean of its statistics over up to 100 batches."""
     norms = [layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable]
     if not norms:
         return
     momenta = [layer.momentum for layer in norms]
-    for number, (photos, _) in enumerate(batches.take(REESTIMATION_STEPS)):
+    for number, (photos, _) in enumerate(itertools.islice(batches, REESTIMATION_STEPS)):
         for layer in norms:
             layer.momentum = number / (number + 1)
         network(photos, training=True)

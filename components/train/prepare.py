@@ -18,8 +18,7 @@ MAX_WEIGHTS_BYTES = 2 * 2**30
 
 @contextlib.contextmanager
 def prepared(folders: Sequence[Path], config: TrainConfig) -> Iterator[tuple[Records, TrainConfig]]:
-    """The records, and the settings with `weights` as `models.build` takes them (a fetched file lasts as long as the body) and
-    `augment` as `Reader` does.
+    """The records, and the settings `with_weights` and `with_policy`.
 
     Raises:
         UserError: records missing or empty, weights that are not there.
@@ -27,10 +26,27 @@ def prepared(folders: Sequence[Path], config: TrainConfig) -> Iterator[tuple[Rec
     records = open_records(folders)
     if not sum(records.counts["train"]):
         raise UserError(f"{folders[0]}: expected photos in the train split, found none; ingest with more photos a class")
-    weights, augment = config.weights, config.augment
-    if augment == "auto":
-        augment = "graph" if config.randaugment or tf.config.list_physical_devices("GPU") else "imgaug"
+    with with_weights(with_policy(config)) as ready:
+        yield records, ready
+
+
+def with_policy(config: TrainConfig) -> TrainConfig:
+    """The settings with `augment` as `Reader` takes it: `auto` decided."""
+    if config.augment != "auto":
+        return config
+    in_graph = config.randaugment or tf.config.list_physical_devices("GPU")
+    return dataclasses.replace(config, augment="graph" if in_graph else "imgaug")
+
+
+@contextlib.contextmanager
+def with_weights(config: TrainConfig) -> Iterator[TrainConfig]:
+    """The settings with `weights` as `models.build` takes them; a fetched file lasts as long as the body.
+
+    Raises:
+        UserError: there are none at that address.
+    """
     with tempfile.TemporaryDirectory() as scratch:
+        weights = config.weights
         if weights not in ("imagenet", "none"):
             weights = str(fetch(weights, Path(scratch), max_bytes=MAX_WEIGHTS_BYTES))
-        yield records, dataclasses.replace(config, weights=weights, augment=augment)
+        yield dataclasses.replace(config, weights=weights)

@@ -14,15 +14,13 @@ import tensorflow as tf
 
 from components.common.errors import UserError
 from components.common.records import Records, open_records
-from components.common.storage import fetch
 from components.common.whole import whole_folder
 from components.train.checkpoint import Checkpoint
 from components.train.config import TrainConfig
 from components.train.distribution import Group, joined
 from components.train.fit import OnEpoch, fit
 from components.train.models import build
-
-MAX_WEIGHTS_BYTES = 2 * 2**30
+from components.train.prepare import with_policy, with_weights
 
 
 def run(
@@ -65,9 +63,7 @@ def run(
         network = _built(config, opened)
         if group.chief:
             group.gather(0)
-        if config.augment == "auto":
-            in_graph = config.randaugment or tf.config.list_physical_devices("GPU")
-            config = dataclasses.replace(config, augment="graph" if in_graph else "imgaug")
+        config = with_policy(config)
         checkpoint = Checkpoint(checkpoints, _key(opened, config)) if checkpoints else None
         with _folder(output, group) as folder:
             fit(
@@ -99,11 +95,8 @@ def _folder(output: Path, group: Group) -> Iterator[Path]:
 
 
 def _built(config: TrainConfig, records: Records) -> keras.Model:
-    with tempfile.TemporaryDirectory() as scratch:
-        weights = config.weights
-        if weights not in ("imagenet", "none"):
-            weights = str(fetch(weights, Path(scratch), max_bytes=MAX_WEIGHTS_BYTES))
-        return build(dataclasses.replace(config, weights=weights), len(records.classes), mean_box=records.mean_train_box)
+    with with_weights(config) as ready:
+        return build(ready, len(records.classes), mean_box=records.mean_train_box)
 
 
 def _key(records: Records, config: TrainConfig) -> str:

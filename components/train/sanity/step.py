@@ -13,6 +13,7 @@ from rich.table import Table
 from components.common.errors import UserError
 from components.common.records import Records
 from components.common.whole import whole_file
+from components.train.averages import reestimate_batchnorm
 from components.train.config import TrainConfig
 from components.train.models import build
 from components.train.prepare import prepared
@@ -59,6 +60,10 @@ def run(records: Sequence[Path], target: Path, config: TrainConfig) -> list[Chec
 
 def _check(records: Records, subset: Records, config: TrainConfig, batches: list[Batch]) -> tuple[list[Check], list[Row]]:
     plain, penalised = _fresh(records, config, l2=0.0), _fresh(records, config, l2=L2)
+    if config.weights == "none":
+        # without any statistics of its photos in BatchNorm, what a deep network answers in serving grows beyond all bounds
+        for trainee in (plain, penalised):
+            reestimate_batchnorm(trainee.network, batches)
     checks = [
         initial_loss(plain, config, batches, training=False),
         l2_raises_the_loss(plain, penalised, batches[0]),
