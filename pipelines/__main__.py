@@ -40,7 +40,13 @@ def main() -> None:
 @click.option("--output", type=click.Path(path_type=Path), help=f"{PIPELINES}/NAME.yaml by default.")
 @click.option("--image", default="", help="Image of every step; by default marque:<version>-<hash of the code>.")
 @click.option("--shard-tasks", type=click.IntRange(min=1), default=2, show_default=True, help="Tasks of shard, side by side.")
-@click.option("--gpus", type=click.IntRange(min=0), default=0, show_default=True, help="GPUs of train and tune, each.")
+@click.option(
+    "--gpus",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="GPUs of train; sanity and each task of tune have one at most.",
+)
 @click.option("--retries", type=click.IntRange(min=0), default=0, show_default=True, help="Retries of train and tune.")
 @workers_option
 @click.option("--study-volume", default="", help="tuning: a claim that is mounted at /study, for study=/study/NAME.journal.")

@@ -40,7 +40,7 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
     Args:
         image: of every step.
         shard_tasks: tasks of shard that run side by side.
-        gpus: for the train step, and for sanity.
+        gpus: for the train step; sanity has one of them at most.
         retries: of the train step, for nodes that may be taken away.
     """
 
@@ -52,7 +52,7 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
         wanted: bool,
     ) -> None:
         with dsl.If(wanted == True, name="wanted"):  # noqa: E712 - kfp builds the condition from ==
-            place(check(records=records, train_settings=train_settings), "sanity", image, gpus)
+            place(check(records=records, train_settings=train_settings), "sanity", image, min(gpus, 1))
 
     @dsl.pipeline(name="marque-training", description="Labelled car photos -> a model that names the car and finds it.")
     def pipeline(

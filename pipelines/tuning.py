@@ -44,7 +44,7 @@ def tuning_pipeline(
         image: of every step.
         shard_tasks: tasks of shard that run side by side.
         workers: tasks of tune that run side by side.
-        gpus: for the train step and for each task of tune.
+        gpus: for the train step; each task of tune has one at most.
         retries: of the train step and of each task of tune, for nodes that may be taken away.
         study_volume: a PersistentVolumeClaim (ReadWriteMany) that is mounted at /study where the study is used; none where empty.
     """
@@ -79,7 +79,7 @@ def tuning_pipeline(
                 worker=worker,
                 workers=workers,
             )
-            place_by_the_study(tuned, "tune", gpus=gpus, retries=retries)
+            place_by_the_study(tuned, "tune", gpus=min(gpus, 1), retries=retries)
         chosen = best(study=study, names=dsl.Collected(tuned.output))
         place_by_the_study(chosen, "best")
         return Found(chosen.outputs["Output"], chosen.outputs["tuning"])

@@ -30,7 +30,7 @@ class Averages:
         self._config = config
         self._network = network
         self._steps, self._steps_per_epoch = steps, steps_per_epoch
-        self._swa_from = round(steps * (1 - config.swa))
+        self._swa_from = min(round(steps * (1 - config.swa)), steps - 1)
         kept = config.ema or config.swa
         self._averaged = [each for each in network.variables if each.dtype.startswith("float")] if kept else []
         self.variables = [tf.Variable(tf.convert_to_tensor(each), trainable=False) for each in self._averaged]
@@ -38,8 +38,11 @@ class Averages:
     def update(self, step: int) -> None:
         """To be called after step `step`, counted from 0."""
         if self._config.ema:
+            updates, accumulating = divmod(step + 1, self._config.accumulate)
+            if accumulating:
+                return
             # early on the average would be of the first, random weights; as in TensorFlow's own ExponentialMovingAverage
-            self._move(1 - min(self._config.ema, (1 + step) / (10 + step)))
+            self._move(1 - min(self._config.ema, updates / (9 + updates)))
         elif self._config.swa and (done := step + 1) > self._swa_from and (self._steps - done) % self._steps_per_epoch == 0:
             self._move(1 / (1 + max(0, done - 1 - self._swa_from) // self._steps_per_epoch))
 

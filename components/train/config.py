@@ -182,6 +182,10 @@ class TrainConfig:
             raise UserError(f"metric_loss: expected contrastive or proxy with embedding {self.embedding}, received none")
         if self.ema and self.swa:
             raise UserError(f"swa: expected 0 with ema {self.ema:g} (one average is kept), received {self.swa:g}")
+        if self.swa and self.patience:
+            raise UserError(
+                f"patience: expected 0 with swa {self.swa:g} (a run that ends early has no average), received {self.patience}"
+            )
         if self.batch % self.photos_per_class:
             raise UserError(f"batch: expected a multiple of photos_per_class {self.photos_per_class}, received {self.batch}")
 

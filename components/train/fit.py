@@ -55,6 +55,8 @@ def fit(
         SystemExit: SIGTERM came and the state was saved; its code is `preemption.EXIT_STATUS`.
     """
     steps = max(1, math.ceil(sum(records.counts["train"]) / config.batch))
+    if config.accumulate > config.epochs * steps:
+        raise UserError(f"accumulate: expected at most the run's {config.epochs * steps} steps, received {config.accumulate}")
     training = Training(network, config, steps, group)
     kept = _restore(training, checkpoint) if checkpoint else {}
     if len(set(begun := group.gather(training.step))) > 1:
@@ -67,6 +69,7 @@ def fit(
         Watch(config.epochs, steps, config.batch, None if group.chief else Console(quiet=True)) as watch,
         tempfile.TemporaryDirectory() as scratch,
     ):
+        reader.skipped.update(kept.get("skipped", []))
         source = _Source(network, reader, config, steps, Path(scratch))
         validation, plain = reader.validation("validation"), reader.training(plain_from=0)
         saves, saved_at = checkpoint if group.chief else None, time.monotonic()
@@ -74,10 +77,11 @@ def fit(
             training.begin()
             batches = source.batches(training.step)
             while training.step < (training.epoch + 1) * steps:
-                watch.step(training.step, training.advance(batches))
+                logs = training.advance(batches)
+                watch.step(training.step, logs)
                 preempted = any(group.gather(preemption.requested))
                 if saves and (preempted or time.monotonic() - saved_at > checkpoint_every_s):
-                    _save(training, history, tracking, saves)
+                    _save(training, history, tracking, reader, saves)
                     saved_at = time.monotonic()
                 if preempted:
                     _say(f"SIGTERM: stopped after step {training.step}, saved in {checkpoint}; run again to go on")
@@ -88,12 +92,14 @@ def fit(
             if on_epoch:
                 on_epoch(training.epoch, row)
             if saves:
-                _save(training, history, tracking, saves)
+                _save(training, history, tracking, reader, saves)
                 saved_at = time.monotonic()
     training.finish()
-    if reader.skipped:
+    if reader.skipped and group.chief:
         (output / "skipped.txt").write_text("".join(f"{line}\n" for line in sorted(reader.skipped)), "utf-8")
         _say(f"{len(reader.skipped)} damaged records were skipped, see skipped.txt")
+    elif reader.skipped:
+        _say("".join(f"skipped by worker {group.rank}: {line}\n" for line in sorted(reader.skipped)))
 
 
 class _Source:
@@ -128,9 +134,10 @@ def _restore(training: Training, checkpoint: Checkpoint) -> dict[str, Any]:
     return state
 
 
-def _save(training: Training, history: History, tracking: Tracking, checkpoint: Checkpoint) -> None:
+def _save(training: Training, history: History, tracking: Tracking, reader: Reader, checkpoint: Checkpoint) -> None:
     arrays, state = training.save()
-    checkpoint.save(arrays, {"training": state, "history": history.state, "tracking": tracking.ids})
+    others = {"history": history.state, "tracking": tracking.ids, "skipped": sorted(reader.skipped)}
+    checkpoint.save(arrays, {"training": state, **others})
 
 
 def _say(line: str) -> None:

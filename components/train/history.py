@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ def selection_loss(row: Mapping[str, float], config: TrainConfig) -> float:
 
 def best(rows: Sequence[Mapping[str, float]], config: TrainConfig) -> dict[str, float]:
     """What came out of a run: `epoch`, `val_loss`, `val_top1` and `val_iou` of the epoch kept, and the `seconds` of all."""
-    kept = min(rows, key=lambda row: selection_loss(row, config))
+    kept = min((row for row in rows if math.isfinite(selection_loss(row, config))), key=lambda row: selection_loss(row, config))
     return {
         **{name: kept[name] for name in ("epoch", "val_loss", "val_top1", "val_iou")},
         "seconds": sum(row["seconds"] for row in rows),
@@ -62,6 +63,8 @@ class History:
         self._path = path
         self._photos = photos
         self._began = time.monotonic() - seconds
+        if self.rows:
+            self._write()
 
     def add(self, measured: Mapping[str, float]) -> dict[str, float]:
         """Ends an epoch; returns its row."""

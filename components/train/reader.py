@@ -81,7 +81,7 @@ class Reader:
         photos = self._photos(self.draws(first_step), lambda label, member: self._replaced(index, label, member))
         steps = tf.data.Dataset.range(first_step, ENDLESS)
         batches = tf.data.Dataset.zip(steps, photos.batch(self._rows, drop_remainder=True))
-        return self._augmented(batches, plain_from).prefetch(tf.data.AUTOTUNE)
+        return self._augmented(batches, first_step, plain_from).prefetch(tf.data.AUTOTUNE)
 
     def draws(self, first_step: int) -> tf.data.Dataset:
         """Endless: which records a step draws, int64 `(batch / n, 2)`: their class, and their number within the class."""
@@ -172,9 +172,11 @@ class Reader:
                 return example
         raise UserError(f"records: every train record of {self._records.classes[label]!r} is damaged; run shard again")
 
-    def _augmented(self, batches: tf.data.Dataset, plain_from: int) -> tf.data.Dataset:
+    def _augmented(self, batches: tf.data.Dataset, first_step: int, plain_from: int) -> tf.data.Dataset:
         """`(step, (photos, labels, boxes))` -> batches."""
         config = self._config
+        if plain_from <= first_step:
+            return batches.map(lambda _, loaded: self._targets(*loaded), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         policy, calls = self._policy()
 
         def augmented(step: tf.Tensor, photos: tf.Tensor, boxes: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, ...]:

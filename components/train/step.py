@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from components.common.errors import UserError
 from components.common.records import Records, open_records
+from components.common.storage import without_secrets
 from components.common.whole import whole_folder
 from components.train.checkpoint import Checkpoint
 from components.train.config import TrainConfig
@@ -63,7 +64,7 @@ def run(
         network = _built(config, opened)
         if group.chief:
             group.gather(0)
-        config = with_policy(config)
+        config = dataclasses.replace(with_policy(config), weights=without_secrets(config.weights))
         checkpoint = Checkpoint(checkpoints, _key(opened, config)) if checkpoints else None
         with _folder(output, group) as folder:
             fit(

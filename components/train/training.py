@@ -42,7 +42,7 @@ class Training:
         self._steps_per_epoch = steps_per_epoch
         set_trainable(network, config, config.epochs)
         self._trainee = Trainee(network, config)
-        self._optimizer = optimizer(network, config)
+        self._optimizer = optimizer(network, config, steps_per_epoch)
         self._trainee.compile(self._optimizer, jit_compile=config.xla)
         self._trainee.optimizer.build(self._trainee.trainable_variables)
         group.share_gradients(self._trainee.optimizer)
@@ -101,13 +101,22 @@ class Training:
             if loss < self._best_loss:
                 self._best_loss = loss
                 self._best = [np.array(variable) for variable in self._network.variables]
+        rate = self._schedule.rate(self.step - 1)
         self._schedule.epoch_ended(loss)
         self.epoch += 1
-        rate = self._schedule.rate(self.step - 1)
         return {**row, **measured, "learning_rate": rate}
 
     def finish(self) -> None:
-        """Gives the network the weights of its best epoch."""
+        """Gives the network the weights of its best epoch.
+
+        Raises:
+            UserError: there is none, as no epoch's validation loss was finite.
+        """
+        if not self._best:
+            raise UserError(
+                f"validation: expected a finite loss in at least one epoch, found none in {self.epoch}; "
+                "set a lower learning_rate, or precision float32"
+            )
         for variable, value in zip(self._network.variables, self._best, strict=True):
             variable.assign(value)
 
@@ -121,6 +130,9 @@ class Training:
         variables = self._variables()
         for variable, value in zip(variables, arrays[: len(variables)], strict=True):
             variable.assign(value)
+        if not self._group.chief:
+            # the metrics saved are those of the chief's rows
+            self._trainee.reset_metrics()
         self._group.vary_dropout(self._network)
         self._best = arrays[len(variables) :]
         self.step, self.epoch = state["step"], state["epoch"]

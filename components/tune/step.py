@@ -12,6 +12,7 @@ from rich.console import Console
 from components.common.errors import UserError
 from components.common.records import open_records
 from components.train.config import TrainConfig
+from components.train.places import places
 from components.tune import space as spaces
 from components.tune.study import create, fail_broken_off, sample, study_name, taken
 from components.tune.trial import run_trial
@@ -43,11 +44,16 @@ def run(
         workers: how many share the study now.
 
     Raises:
-        UserError: records, settings, space or study are not as they should be.
+        UserError: records, settings, space or study are not as they should be, or several processes would train together.
     """
     for name, value in (("trials", trials), ("trial_epochs", trial_epochs), ("startup_trials", startup_trials)):
         if value < 1:
             raise UserError(f"{name}: expected 1 or more, received {value}")
+    if (processes := len(places()[0])) > 1:
+        raise UserError(
+            f"tune: expected one process a worker, found {processes} that train together (one a GPU, or as PET_NPROC_PER_NODE "
+            "says); set PET_NPROC_PER_NODE=1, give each worker one GPU (CUDA_VISIBLE_DEVICES), and start more workers"
+        )
     entries = dict(space) or spaces.load()
     wanted = TrainConfig.of(train_settings)
     base = dataclasses.replace(wanted, epochs=trial_epochs)

@@ -11,6 +11,7 @@ import optuna
 
 from components.common.errors import UserError
 from components.train.config import TrainConfig
+from components.train.history import selection_loss
 from components.train.step import run as train
 
 DIVERGED = "learning_rate: training diverged"
@@ -56,7 +57,7 @@ def run_trial(trial: optuna.Trial, records: Sequence[Path], base: TrainConfig) -
     finally:
         keras.utils.clear_session()
         if rows:
-            kept = min(rows, key=lambda row: row["val_loss"])
+            kept = min(rows, key=lambda row: selection_loss(row, config))
             trial.set_user_attr("top1", kept["val_top1"])
             trial.set_user_attr("iou", kept["val_iou"])
     return score(kept)

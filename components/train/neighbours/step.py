@@ -55,11 +55,11 @@ def run(records: Sequence[Path], model: Path, output: Path, against: Sequence[st
     opened = open_records(records)
     network, config = _load(model, opened.classes)
     trained = trained_classes(len(opened.classes), config.held_out)
+    names = [f"untrained {Path(weights).name.removesuffix(WEIGHTS_SUFFIX)}" for weights in against]
+    if len(set(names)) < len(names):
+        raise UserError(f"against: expected weights of different names, received {', '.join(against)}")
     networks = {TRAINED: keras.Model(network.input, network.output["embedding"])}
-    networks |= {
-        f"untrained {Path(weights).name.removesuffix(WEIGHTS_SUFFIX)}": _untrained(config, weights, len(opened.classes))
-        for weights in against
-    }
+    networks |= {name: _untrained(config, weights, len(opened.classes)) for name, weights in zip(names, against, strict=True)}
     embeddings, labels, splits = _embed(networks, opened, config)
     known, unseen = measure.known(labels, splits, trained), measure.unseen(labels, opened.classes, trained)
     if not known and not unseen:
@@ -116,7 +116,7 @@ def _untrained(config: TrainConfig, weights: str, classes: int) -> keras.Model:
 
 def _batches(records: Records, config: TrainConfig) -> Iterator[tuple[str, NDArray[np.uint8], Numbers]]:
     """Every photo of every split and class, as serving sees it: split, photos and labels of a batch."""
-    config = dataclasses.replace(config, held_out=0.0, augment="none")
+    config = dataclasses.replace(config, held_out=0.0, augment="none", randaugment=0)
     with Reader(records, config) as reader:
         for split in SPLITS:
             if sum(records.counts[split]):

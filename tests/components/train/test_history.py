@@ -1,6 +1,7 @@
 """`history.csv` and what is shown of a run, in a terminal and elsewhere."""
 
 import io
+import math
 import re
 from pathlib import Path
 
@@ -41,6 +42,8 @@ def test_the_best_epoch_is_the_one_whose_weights_are_kept() -> None:
     expected = {"epoch": 2, "val_loss": 0.5, "val_top1": 0.2, "val_iou": 0.4, "seconds": 30.0}
     assert best(rows, TrainConfig(head_weights="learned")) == expected
     assert best(rows, TrainConfig(box_weight=100.0))["epoch"] == 3
+    broken = {**rows[0], "val_label_loss": math.nan}
+    assert best([broken, *rows[1:]], TrainConfig())["epoch"] == 2
 
 
 def shown(terminal: bool, *, epochs: int = 2, first_step: int = 1) -> str:

@@ -2,8 +2,11 @@
 
 import csv
 import dataclasses
+import functools
+import http.server
 import json
 import shutil
+import threading
 from pathlib import Path
 
 import keras
@@ -13,8 +16,11 @@ import pytest
 from components.common.errors import UserError
 from components.common.records import open_records
 from components.train.config import TrainConfig
+from components.train.distribution import Group
+from components.train.models import build
 from components.train.reader import Reader
 from components.train.step import run
+from components.train.training import Training
 
 TINY = TrainConfig(backbone="MobileNetV2-0.35", weights="none", batchnorm="trained", image_px=32, epochs=1, batch=8, augment="none")
 
@@ -92,6 +98,31 @@ def test_a_run_that_diverges_is_told_and_leaves_nothing(toy_records: list[Path],
     assert list(tmp_path.iterdir()) == []
 
 
+def test_more_accumulated_than_there_is_is_refused(toy_records: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="accumulate: expected at most the run's [0-9]+ steps, received 1000"):
+        run(toy_records, tmp_path / "model", dataclasses.replace(TINY, accumulate=1000))
+
+
+def test_a_run_of_no_finite_validation_keeps_nothing() -> None:
+    config = dataclasses.replace(TINY, backbone="hidden")
+    with pytest.raises(UserError, match="validation: expected a finite loss in at least one epoch"):
+        Training(build(config, 2), config, 1, Group()).finish()
+
+
+@pytest.mark.slow
+def test_secrets_of_an_address_are_not_written_down(toy_records: list[Path], tmp_path: Path) -> None:
+    backbone = keras.applications.MobileNetV2(alpha=0.35, include_top=False, weights=None, input_shape=(32, 32, 3))
+    backbone.save_weights(tmp_path / "backbone.weights.h5")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{server.server_port}/backbone.weights.h5"
+        run(toy_records, tmp_path / "model", dataclasses.replace(TINY, weights=f"http://user:hidden@{address}?signature=hidden"))
+        server.shutdown()
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["weights"] == f"http://{address}"
+    assert not [path for path in (tmp_path / "model").rglob("*") if path.is_file() and b"hidden" in path.read_bytes()]
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -111,6 +142,7 @@ def test_a_run_that_diverges_is_told_and_leaves_nothing(toy_records: list[Path],
         ({"metric_loss": "proxy"}, "embedding: expected a size .* with metric_loss proxy, received 0"),
         ({"embedding": 8}, "metric_loss: expected contrastive or proxy with embedding 8, received none"),
         ({"ema": 0.9, "swa": 0.5}, "swa: expected 0 with ema 0.9"),
+        ({"swa": 0.1, "patience": 3}, "patience: expected 0 with swa 0.1"),
         ({"batch": 9, "photos_per_class": 2}, "batch: expected a multiple of photos_per_class 2, received 9"),
     ],
 )

@@ -16,6 +16,7 @@ import pytest
 from components.train.config import TrainConfig
 from components.train.preemption import EXIT_STATUS
 from components.train.step import run
+from components.train.training import Training
 
 TINY = TrainConfig(
     backbone="hidden", weights="none", batchnorm="trained", image_px=32, epochs=4, batch=8, augment="none", dropout=0.5, ema=0.9
@@ -46,6 +47,19 @@ def assert_same(folder: Path, expected: Path, tolerance: float) -> None:
         assert row == pytest.approx(other, abs=max(tolerance * 10, 1e-9))
 
 
+def interrupt_before(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """The next run to come to that step, counted from 0, ends there."""
+    advance = Training.advance
+
+    def until(training: Training, batches: object) -> object:
+        if training.step == step:
+            monkeypatch.undo()
+            raise InterruptionError
+        return advance(training, batches)
+
+    monkeypatch.setattr(Training, "advance", until)
+
+
 def interrupt_after(epoch: int) -> object:
     def on_epoch(number: int, row: dict[str, float]) -> None:
         if number == epoch:
@@ -65,16 +79,37 @@ def interrupt_after(epoch: int) -> object:
         pytest.param({"mixup": 0.5, "augment": "imgaug", "precision": "mixed_float16"}, id="mixed", marks=pytest.mark.slow),
     ],
 )
-def test_a_run_goes_on_from_its_checkpoint(settings: dict[str, object], toy_records: list[Path], tmp_path: Path) -> None:
+def test_a_run_goes_on_from_its_checkpoint(
+    settings: dict[str, object], toy_records: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = dataclasses.replace(TINY, **settings)
     run(toy_records, tmp_path / "undisturbed", config)
     checkpoints = str(tmp_path / "checkpoints")
+    # the middle of the first, the third and the last of four epochs of three steps, and an epoch's end
+    for step in (1, 7, 11):
+        interrupt_before(monkeypatch, step)
+        with pytest.raises(InterruptionError):
+            run(toy_records, tmp_path / "model", config, checkpoints=checkpoints, checkpoint_every_s=0.0)
     with pytest.raises(InterruptionError):
-        run(toy_records, tmp_path / "model", config, checkpoints=checkpoints, on_epoch=interrupt_after(3))
+        run(toy_records, tmp_path / "model", config, checkpoints=checkpoints, on_epoch=interrupt_after(4))
     assert not (tmp_path / "model").exists()
     run(toy_records, tmp_path / "model", config, checkpoints=checkpoints, on_epoch=interrupt_after(2))
     assert_same(tmp_path / "model", tmp_path / "undisturbed", 1e-5)
     assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_a_run_that_had_only_to_be_written_is_written_whole(
+    toy_records: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise InterruptionError
+
+    run(toy_records, tmp_path / "undisturbed", TINY)
+    with monkeypatch.context() as patched, pytest.raises(InterruptionError):
+        patched.setattr(keras.Model, "save", full)
+        run(toy_records, tmp_path / "model", TINY, checkpoints=str(tmp_path / "checkpoints"))
+    run(toy_records, tmp_path / "model", TINY, checkpoints=str(tmp_path / "checkpoints"), on_epoch=interrupt_after(1))
+    assert_same(tmp_path / "model", tmp_path / "undisturbed", 1e-5)
 
 
 def test_another_setting_starts_anew(toy_records: list[Path], tmp_path: Path) -> None:
@@ -113,7 +148,7 @@ def wait_for_saves(folder: Path, saves: int, process: multiprocessing.process.Ba
     deadline, seen = time.monotonic() + DEADLINE_S, set()
     while len(seen) <= saves and process.is_alive():
         assert time.monotonic() < deadline
-        seen |= {path.stat().st_ino for path in folder.glob("*/checkpoint.npz")} or {0}
+        seen |= {(path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.glob("*/checkpoint.npz")} or {(0, 0)}
         time.sleep(0.001)
 
 

@@ -1,5 +1,7 @@
 """Which layers move when."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -55,6 +57,41 @@ def test_lower_stages_move_less(kind: str) -> None:
     for depth, layers in enumerate(reversed(stages(network.get_layer("backbone"))), 1):
         for variable in (variable for layer in layers for variable in layer.trainable_variables):
             assert moved[variable.path] == pytest.approx(head * 0.1**depth, rel=0.02, abs=2e-7)
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_lower_stages_decay_less(kind: str) -> None:
+    config = TrainConfig.of({**vars(CONFIG), "layer_decay": 0.1, "optimizer": kind, "weight_decay": 0.5})
+    network = build(config, 4)
+    chosen = optimizer(network, config)
+    variables = network.trainable_variables
+    chosen.build(variables)
+    for variable in variables:
+        variable.assign(keras.ops.ones_like(variable))
+    chosen.learning_rate = 1.0
+    chosen.apply([keras.ops.zeros_like(variable) for variable in variables])
+    for depth, layers in enumerate(reversed(stages(network.get_layer("backbone"))), 1):
+        for variable in (variable for layer in layers for variable in layer.trainable_variables if variable.name == "kernel"):
+            np.testing.assert_allclose(np.array(variable), 1 - 0.5 * 0.1**depth, rtol=1e-5)
+
+
+def test_layers_that_join_later_take_first_steps_of_the_same_size() -> None:
+    config = TrainConfig.of({**vars(CONFIG), "frozen_epochs": 2, "weight_decay": 0.0})
+    network = build(config, 4)
+    chosen = optimizer(network, config, steps_per_epoch=10)
+    chosen.build(network.trainable_variables)
+    chosen.learning_rate = 1.0
+    late, head = network.get_layer("backbone").trainable_variables[0], network.get_layer("logits").kernel
+
+    def steps(variable: keras.Variable, count: int) -> list[float]:
+        """How far each of them goes, all with the same gradient."""
+        places = [np.array(variable)]
+        for _ in range(count):
+            chosen.apply([keras.ops.ones_like(variable)], [variable])
+            places.append(np.array(variable))
+        return [float(np.abs(after - before).max()) for before, after in itertools.pairwise(places)]
+
+    np.testing.assert_allclose(steps(head, 20) + steps(late, 20), 1, rtol=1e-4)
 
 
 def test_biases_and_norms_do_not_decay() -> None:

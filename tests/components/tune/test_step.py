@@ -96,6 +96,12 @@ def _trials(study: Path) -> list[optuna.trial.FrozenTrial]:
         return []
 
 
+def test_a_worker_of_several_processes_is_refused(toy_records: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PET_NPROC_PER_NODE", "2")
+    with pytest.raises(UserError, match="tune: expected one process a worker, found 2 that train together"):
+        tried(toy_records, tmp_path / "study")
+
+
 def test_commands(toy_records: list[Path], tmp_path: Path) -> None:
     for arguments, message in (
         (["page", f"--study={tmp_path / 'none'}"], "no such file"),

@@ -1,6 +1,7 @@
 """The command on a model trained on pairs of three of five toy classes: its figures are those that scikit-learn finds."""
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -93,6 +94,15 @@ def test_figures_table_and_picture(records: Path, model: Path, tmp_path: Path) -
         assert len(picture.convert("RGB").getcolors(2**24) or []) > 1000
 
 
+@pytest.mark.slow
+def test_a_model_trained_with_randaugment(records: Path, model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(model, tmp_path / "model")
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, "augment": "graph", "randaugment": 2}))
+    code, _, error = neighbours("--records", records, "--model", folder, "--output", tmp_path / "neighbours")
+    assert code == 0, error
+
+
 def test_the_picture_frames_right_and_wrong_neighbours_and_every_word_is_readable() -> None:
     classes = ["Mercedes-Benz Sprinter Van 2012", "AM General Hummer SUV 2000", "FIAT 500 Convertible 2012", "Audi A5 Coupe 2012"]
     rng = np.random.default_rng(0)
@@ -140,6 +150,10 @@ def test_wrong_use_ends_in_one_line_and_writes_nothing(
         ([*toy, "--model", model], "expected a model of the classes of these records, found one of other classes"),
         (["--records", records, "--model", tmp_path], "expected config.json and model.keras, as train writes them, found none"),
         (["--records", records, "--model", model, "--against", "no.weights.h5"], "weights: expected imagenet, none, or a"),
+        (
+            ["--records", records, "--model", model, "--against", "none", "--against", "none"],
+            "against: expected weights of different",
+        ),
     ]:
         code, _, error = neighbours(*arguments, "--output", output)
         assert code == 1
