@@ -20,10 +20,14 @@ L2 = 0.1
 WEIGHTED = {"class_weight": 0.5, "box_weight": 3.0, "metric_weight": 0.25}
 
 
+def configured(settings: dict[str, Any]) -> TrainConfig:
+    return TrainConfig(embedding=5 if "metric_loss" in settings else 0, **settings)
+
+
 def compiled(learning_rate: float = 0.0, **settings: Any) -> Trainee:
     """Linear heads on six numbers a photo."""
     keras.utils.set_random_seed(3)
-    config = TrainConfig(embedding=5, **settings)
+    config = configured(settings)
     photo = keras.Input((6,))
     penalty = keras.regularizers.L2(L2)
     outputs = {
@@ -53,7 +57,7 @@ def answers(trainee: Trainee) -> dict[str, np.ndarray]:
 
 def means(trainee: Trainee, settings: dict[str, Any]) -> list[float]:
     """The mean loss of each head over all photos, each head's loss called by itself."""
-    config, found = TrainConfig(embedding=5, **settings), answers(trainee)
+    config, found = configured(settings), answers(trainee)
     losses = [class_loss(config).call(LABELS, found["logits"]), box_loss(config).call(BOXES, found["box"])]
     if config.metric_loss == "contrastive":
         losses.append(Contrastive()(LABELS, found["embedding"]))
