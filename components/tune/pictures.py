@@ -52,7 +52,7 @@ def epochs(trials: Sequence[FrozenTrial], best: int, theme: Theme) -> bytes:
         else:
             axes.plot(steps, scores, color=theme.accent, linewidth=1, alpha=0.5, marker=".", label=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the legend
     axes.set_xlabel("epoch")
     axes.set_ylabel("score")
     legend(axes, theme)
