@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import http.server
 import json
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from components.common.errors import UserError
 from components.common.records import open_records
+from components.train import history
 from components.train.config import TrainConfig
 from components.train.distribution import Group
 from components.train.models import build
@@ -96,6 +98,15 @@ def test_a_run_that_diverges_is_told_and_leaves_nothing(toy_records: list[Path],
     with pytest.raises(UserError, match="learning_rate: training diverged in epoch"):
         run(toy_records, tmp_path / "model", dataclasses.replace(TINY, learning_rate=10.0, weight_decay=1.0, epochs=20))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_steps_are_shown_as_they_are_done(
+    toy_records: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(history, "STEP_LINE_EVERY_S", 0.0)
+    run(toy_records, tmp_path / "model", dataclasses.replace(TINY, backbone="hidden"))
+    shown = re.findall(r"epoch 1/1, step (\d+)/(\d+)", capsys.readouterr().err)
+    assert [int(step) for step, _ in shown] == list(range(1, int(shown[0][1]) + 1))
 
 
 def test_more_accumulated_than_there_is_is_refused(toy_records: list[Path], tmp_path: Path) -> None:
