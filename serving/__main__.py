@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from components.common.errors import UserError, one_line_errors
-from serving.quiet import quiet_tensorflow
+from components.common.quiet import quiet_tensorflow
 
 MAX_DEADLINE_S = 3600
 

@@ -6,13 +6,26 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.common.errors import UserError
+
 
 @contextlib.contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
+def whole_folder(target: Path, mark: str = "") -> Iterator[Path]:
     """A fresh folder to fill; when the body ends well it takes the place of `target`, and what lay there is gone.
 
     When the body raises, `target` is as it was.
+
+    Args:
+        target: the folder.
+        mark: a file that every such folder holds; without it any folder is replaced.
+
+    Raises:
+        UserError: `target` is a file, or a folder of something else, before anything is done.
     """
+    if target.exists() and not target.is_dir():
+        raise UserError(f"{target}: expected a folder to write, found a file; name another place")
+    if mark and target.is_dir() and not (target / mark).exists() and any(target.iterdir()):
+        raise UserError(f"{target}: expected an empty folder, or an earlier one with {mark}, found other files; name another place")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
         partial = Path(scratch) / target.name

@@ -39,7 +39,7 @@ def run(model: Path, output: Path, *, model_name: str = "marque") -> None:
     if trained.get_layer("logits").units != len(classes):
         raise UserError(f"{model}: expected a model of {len(classes)} classes as in config.json, found another; train again")
     servable = Servable(trained, classes)
-    with whole_folder(output) as folder:
+    with whole_folder(output, "saved_model.pb") as folder:
         tf.saved_model.save(servable, str(folder), signatures={"serving_default": servable.serve})
         extra = folder / "assets.extra"
         extra.mkdir()

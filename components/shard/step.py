@@ -57,7 +57,7 @@ def run(
         "counts": {split: _class_counts(opened, split) for split in SPLITS},
         "shard_counts": counts,
     }
-    with whole_folder(output) as folder:
+    with whole_folder(output, "records.json") as folder:
         info["shards"] = {shard.name: write_shard(opened, shard, folder) for shard in track(mine, "shards")}
         (folder / "records.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), "utf-8")
     return info

@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 
 from components.common.errors import UserError, one_line_errors
+from components.common.quiet import quiet_tensorflow
 from components.train import presets
 from components.train.config import TrainConfig
 
@@ -40,7 +41,8 @@ def chosen(preset: str, settings: tuple[str, ...]) -> TrainConfig:
 @settings_option
 @click.option("--checkpoints", default="", help="A folder or gs:// prefix; a run that ended early goes on from there.")
 def run_command(records: tuple[Path, ...], output: Path, preset: str, settings: tuple[str, ...], checkpoints: str) -> None:
-    from components.train.step import run
+    with quiet_tensorflow():
+        from components.train.step import run
 
     with one_line_errors():
         run(records, output, chosen(preset, settings), checkpoints=checkpoints)
@@ -51,7 +53,8 @@ def run_command(records: tuple[Path, ...], output: Path, preset: str, settings: 
 @click.option("--output", type=click.Path(path_type=Path), default=Path("build/plots"), show_default=True)
 @click.option("--strength", default=1.0, show_default=True, help="Of the augmentation, 0-1.")
 def plots_command(records: tuple[Path, ...], output: Path, strength: float) -> None:
-    from components.train.plots.write import run
+    with quiet_tensorflow():
+        from components.train.plots.write import run
 
     with one_line_errors():
         for path in run(records, output, strength):
@@ -64,8 +67,9 @@ def plots_command(records: tuple[Path, ...], output: Path, strength: float) -> N
 @click.option("--against", multiple=True, help="Untrained features to compare with: imagenet, none or a weights file; repeatable.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("build/neighbours"), show_default=True)
 def neighbours_command(records: tuple[Path, ...], model: Path, against: tuple[str, ...], output: Path) -> None:
-    from components.train.neighbours.step import run
-    from components.train.neighbours.table import table
+    with quiet_tensorflow():
+        from components.train.neighbours.step import run
+        from components.train.neighbours.table import table
 
     with one_line_errors():
         Console().print(table(run(records, model, output, against)))
@@ -77,7 +81,8 @@ def neighbours_command(records: tuple[Path, ...], model: Path, against: tuple[st
 @preset_option
 @settings_option
 def sanity_command(records: tuple[Path, ...], output: Path, preset: str, settings: tuple[str, ...]) -> None:
-    from components.train.sanity.step import run
+    with quiet_tensorflow():
+        from components.train.sanity.step import run
 
     with one_line_errors():
         run(records, output / "sanity.html", chosen(preset, settings))
@@ -89,7 +94,8 @@ def sanity_command(records: tuple[Path, ...], output: Path, preset: str, setting
 @preset_option
 @settings_option
 def lr_find_command(records: tuple[Path, ...], output: Path, preset: str, settings: tuple[str, ...]) -> None:
-    from components.train.lr_find import run
+    with quiet_tensorflow():
+        from components.train.lr_find import run
 
     with one_line_errors():
         suggested = run(records, output, chosen(preset, settings))

@@ -30,9 +30,16 @@ class Checkpoint:
     Args:
         folder: a path or a gs:// prefix.
         key: tells runs of other settings or other records apart.
+
+    Raises:
+        UserError: neither a folder nor gs://.
     """
 
     def __init__(self, folder: str, key: str):
+        if "://" in folder and not folder.startswith("gs://"):
+            raise UserError(f"checkpoints: expected a folder or gs://…, received {storage.without_secrets(folder)}")
+        if "://" not in folder and Path(folder).exists() and not Path(folder).is_dir():
+            raise UserError(f"checkpoints: expected a folder or gs://…, received the file {folder}")
         self._folder = f"{folder.rstrip('/')}/{key}"
         self._name = f"{self._folder}/{NAME}"
 

@@ -129,7 +129,12 @@ def _restore(training: Training, checkpoint: Checkpoint) -> dict[str, Any]:
     if not saved:
         return {}
     arrays, state = saved
-    training.restore(arrays, state["training"])
+    try:
+        training.restore(arrays, state["training"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{checkpoint}: expected the state of this training, found another ({str(error)[:100]}); delete it to start anew"
+        ) from None
     _say(f"going on after step {training.step}, from {checkpoint}")
     return state
 

@@ -27,14 +27,19 @@ def places() -> tuple[list[str], int, int]:
     else:
         hosts, node = _torchrun()
     gpus = len(tf.config.list_physical_devices("GPU"))
-    wanted = os.environ.get("PET_NPROC_PER_NODE", "")
-    local = int(wanted) if wanted.isdecimal() else max(1, gpus)
+    wanted = os.environ.get("PET_NPROC_PER_NODE", "auto")
+    local = int(wanted) if re.fullmatch("[0-9]+", wanted) else max(1, gpus) if wanted in ("auto", "gpu", "cpu") else 0
     if not 1 <= local <= (gpus or local):
         raise UserError(
             f"PET_NPROC_PER_NODE: expected 1 or more, and a GPU for each where there are any ({gpus} here), received {wanted}"
         )
     if len(hosts) == 1:
         return free_addresses(local), 0, local
+    if not 0 <= node < len(hosts):
+        raise UserError(f"TF_CONFIG, PET_NODE_RANK: expected a number from 0 to {len(hosts) - 1} of this pod, received {node}")
+    for host in hosts:
+        if not re.fullmatch(r".+:[0-9]{1,5}", str(host)):
+            raise UserError(f"TF_CONFIG, PET_MASTER_PORT: expected addresses as host:port, received {host!r}")
     split = [host.rsplit(":", 1) for host in hosts]
     return [f"{name}:{int(port) + each}" for name, port in split for each in range(local)], node * local, local
 
@@ -58,7 +63,7 @@ def _torchrun() -> tuple[list[str], int]:
     master, port = os.environ.get("PET_MASTER_ADDR", ""), os.environ.get("PET_MASTER_PORT", "29500")
     # JobSet's host names, <job>-node-0-<rank>.<job>: the master's is rank 0
     name = re.fullmatch(r"([^.]*-)0(\..*)?", master)
-    if not name or not (nodes.isdecimal() and node.isdecimal() and port.isdecimal()):
+    if not name or nodes == "0" or not (nodes.isdecimal() and node.isdecimal() and port.isdecimal()):
         raise UserError(
             f"PET_NNODES, PET_NODE_RANK, PET_MASTER_ADDR, PET_MASTER_PORT: expected two numbers, the host name of rank 0, "
             f"which ends in -0, and a port, as Kubeflow Trainer sets them, received {nodes!r}, {node!r}, {master!r}, {port!r}"

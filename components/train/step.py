@@ -88,7 +88,7 @@ def run(
 def _folder(output: Path, group: Group) -> Iterator[Path]:
     """Of the processes that train together, the chief keeps what all have trained."""
     if group.chief:
-        with whole_folder(output) as folder:
+        with whole_folder(output, "config.json") as folder:
             yield folder
     else:
         with tempfile.TemporaryDirectory() as scratch:

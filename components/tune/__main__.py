@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 
 from components.common.errors import UserError, one_line_errors
+from components.common.quiet import quiet_tensorflow
 from components.train import presets
 
 study_option = click.option("--study", required=True, help="A file that all workers share, or a database's URL.")
@@ -42,9 +43,10 @@ def run_command(
     worker: int,
     workers: int,
 ) -> None:
-    from components.tune import space as spaces
-    from components.tune.best import best
-    from components.tune.step import run
+    with quiet_tensorflow():
+        from components.tune import space as spaces
+        from components.tune.best import best
+        from components.tune.step import run
 
     with one_line_errors():
         if bare := [setting for setting in settings if "=" not in setting]:
@@ -71,7 +73,8 @@ def run_command(
 @click.option("--name", default="", help="Of the study, where the storage holds several.")
 @output_option
 def page_command(study: str, name: str, output: Path) -> None:
-    from components.tune.best import best
+    with quiet_tensorflow():
+        from components.tune.best import best
 
     with one_line_errors():
         best(study, name, output)

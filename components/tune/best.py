@@ -30,6 +30,8 @@ def best(study: str, name: str, output: Path) -> dict[str, Any]:
     Raises:
         UserError: no study, or none of its trials was completed.
     """
+    if "://" not in study and Path(study).resolve().is_relative_to(output.resolve()):
+        raise UserError(f"study: expected a file outside of {output}, which is written anew, received {study}")
     shared = load(study, name)
     states = Counter(trial.state.name.lower() for trial in shared.trials)
     if not states["complete"]:
@@ -51,7 +53,7 @@ def best(study: str, name: str, output: Path) -> dict[str, Any]:
         "trials": states,
         "settings": settings,
     }
-    with whole_folder(output) as folder:
+    with whole_folder(output, "best.json") as folder:
         (folder / "best.json").write_text(json.dumps(found, indent=1), "utf-8")
         shared.trials_dataframe().to_csv(folder / "trials.csv", index=False)
         (folder / "page.html").write_text(render(shared), "utf-8")

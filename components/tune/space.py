@@ -65,6 +65,6 @@ def _distribution(name: str, entry: Any, base: TrainConfig) -> BaseDistribution:
                 return IntDistribution(low, high, log=log, step=int(step or 1))
             if type(low) is float:
                 return FloatDistribution(low, high, log=log, step=float(step) if step else None)
-        except (TypeError, ValueError) as error:
-            raise UserError(f"space: {name}: {error}") from None
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise UserError(f"space: {name}: expected bounds and step that are numbers, received {entry!r} ({error})") from None
     raise UserError(f"space: {name}: expected low and high (and log or step) of a number, or choices, received {entry!r}")

@@ -49,6 +49,8 @@ def run(
     for name, value in (("trials", trials), ("trial_epochs", trial_epochs), ("startup_trials", startup_trials)):
         if value < 1:
             raise UserError(f"{name}: expected 1 or more, received {value}")
+    if not 0 <= worker < workers:
+        raise UserError(f"worker: expected a number from 0 to {workers - 1}, received {worker}")
     if (processes := len(places()[0])) > 1:
         raise UserError(
             f"tune: expected one process a worker, found {processes} that train together (one a GPU, or as PET_NPROC_PER_NODE "

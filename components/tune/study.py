@@ -37,7 +37,11 @@ def create(address: str, name: str, attributes: dict[str, Any]) -> optuna.Study:
     Raises:
         UserError: no such place, no driver for it, or a file that holds something else.
     """
-    study = optuna.create_study(storage=_storage(address, make=True), study_name=name, direction="maximize", load_if_exists=True)
+    storage = _storage(address, make=True)
+    try:
+        study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+    except AssertionError:  # of a journal that cannot be written on after what it holds
+        raise UserError(f"study: {shown(address)}: expected an Optuna journal, found something else; choose another file") from None
     for key, value in attributes.items():
         study.set_user_attr(key, value)
     return study

@@ -89,7 +89,7 @@ def run(records: Sequence[Path], model: Path, output: Path, against: Sequence[st
     }
     panels = gallery.panels(embeddings[TRAINED], labels, opened.classes, known, unseen, config.seed)
     photos = _photos_of(sorted({number for panel in panels for number in panel.numbers}), opened, config)
-    with whole_folder(output) as folder:
+    with whole_folder(output, "neighbours.json") as folder:
         (folder / "neighbours.json").write_text(json.dumps(report, indent=1, ensure_ascii=False), "utf-8")
         (folder / "neighbours.png").write_bytes(png(gallery.draw(panels, photos)))
     return report

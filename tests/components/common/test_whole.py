@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from components.common.errors import UserError
 from components.common.whole import whole_file, whole_folder
 
 
@@ -16,6 +17,20 @@ def test_a_folder_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
         assert (target / "stale").exists()
     assert [path.name for path in target.iterdir()] == ["new"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    for target, message in [
+        (tmp_path, r"expected an empty folder, or an earlier one with config\.json, found other files"),
+        (tmp_path / "thesis.txt", "expected a folder to write, found a file"),
+    ]:
+        with pytest.raises(UserError, match=message), whole_folder(target, "config.json"):
+            raise AssertionError
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+    for _ in range(2):
+        with whole_folder(tmp_path / "model", "config.json") as folder:
+            (folder / "config.json").write_text("{}")
 
 
 def test_when_the_body_fails_all_is_as_it_was(tmp_path: Path) -> None:

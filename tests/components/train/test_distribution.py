@@ -148,6 +148,11 @@ def test_which_processes_there_are(
     "environment",
     [
         {"TF_CONFIG": "{"},
+        {"TF_CONFIG": '{"cluster": {"worker": ["a", "b"]}, "task": {"type": "worker", "index": 0}}'},
+        {"TF_CONFIG": '{"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 2}}'},
+        {"PET_NNODES": "0", "PET_NODE_RANK": "0", "PET_MASTER_ADDR": "cars-node-0-0.cars"},
+        {"PET_NNODES": "2", "PET_NODE_RANK": "2", "PET_MASTER_ADDR": "cars-node-0-0.cars"},
+        {"PET_NPROC_PER_NODE": "-1"},
         {"PET_NPROC_PER_NODE": "0"},
         {"TF_CONFIG": '{"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "evaluator", "index": 0}}'},
         {"PET_NNODES": "1:4", "PET_NODE_RANK": "0", "PET_MASTER_ADDR": "cars-node-0-0.cars"},
