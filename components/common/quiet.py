@@ -1,6 +1,6 @@
 """TensorFlow's own chatter kept off stderr, so that a command's output is the command's.
 
-Setting TF_CPP_MIN_LOG_LEVEL switches this off: then TensorFlow logs as that level says, from its import on.
+Setting TF_CPP_MIN_LOG_LEVEL below 3 switches this off: then TensorFlow logs as that level says, from its import on.
 """
 
 import contextlib
@@ -8,14 +8,15 @@ import os
 import sys
 from collections.abc import Iterator
 
+QUIETEST = "3"
+
 
 @contextlib.contextmanager
 def quiet_tensorflow() -> Iterator[None]:
     """Silences file descriptor 2 while the body imports TensorFlow, whose C++ side greets before it reads its log level."""
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", QUIETEST) != QUIETEST:
         yield
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.stderr.flush()
     stderr = os.dup(2)
     try:

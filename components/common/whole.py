@@ -17,14 +17,14 @@ def whole_folder(target: Path, mark: str = "") -> Iterator[Path]:
 
     Args:
         target: the folder.
-        mark: a file that every such folder holds; without it any folder is replaced.
+        mark: a file that every such folder holds; without it whatever is there is replaced.
 
     Raises:
         UserError: `target` is a file, or a folder of something else, before anything is done.
     """
     if target.exists() and not target.is_dir():
         raise UserError(f"{target}: expected a folder to write, found a file; name another place")
-    if mark and target.is_dir() and not (target / mark).exists() and any(target.iterdir()):
+    if mark and target.is_dir() and any(target.iterdir()) and not (target / mark).exists():
         raise UserError(f"{target}: expected an empty folder, or an earlier one with {mark}, found other files; name another place")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:

@@ -44,7 +44,7 @@ def replacing(output: Path) -> Iterator[Path]:
         UserError: `output` holds something that ingest did not write.
     """
     _refuse_foreign(output)
-    with whole_folder(output, "dataset.json") as folder:
+    with whole_folder(output) as folder:
         yield folder
 
 

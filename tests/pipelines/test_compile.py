@@ -37,11 +37,11 @@ def test_gpus_reach_train_and_sanity_alone(tmp_path: Path) -> None:
     graph, platform = compiled(tmp_path / "training.yaml", gpus=2, retries=3)
     executors = graph["deploymentSpec"]["executors"]
     accelerators = {name: entry["container"]["resources"].get("accelerator") for name, entry in executors.items()}
-    for name in ("exec-train", "exec-sanity"):
+    for name, count in (("exec-train", "2"), ("exec-sanity", "1")):
         assert accelerators.pop(name) == {
-            "count": "2",
+            "count": count,
             "type": "nvidia.com/gpu",
-            "resourceCount": "2",
+            "resourceCount": count,
             "resourceType": "nvidia.com/gpu",
         }
     assert set(accelerators.values()) == {None}

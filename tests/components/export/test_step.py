@@ -95,6 +95,9 @@ def test_what_was_there_is_replaced(toy_model: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     output.mkdir()
     (output / "stale").write_text("")
+    with pytest.raises(UserError, match=r"expected an empty folder, or an earlier one with saved_model\.pb, found other files"):
+        run(toy_model, output)
+    (output / "saved_model.pb").write_text("")
     run(toy_model, output)
     assert (output / "saved_model.pb").is_file()
     assert not (output / "stale").exists()
