@@ -1,7 +1,9 @@
 """Whether the network can learn a handful of photos by heart."""
 
+import contextlib
 import dataclasses
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -91,9 +93,6 @@ def overfit(
     Returns:
         The checks, and of each epoch: step, loss, label_loss, box_loss, top1, iou.
     """
-    for layer in trainee.network._flatten_layers():
-        if isinstance(layer, keras.layers.Dropout):
-            layer.rate = 0.0
     trainee.compile(keras.optimizers.Adam(LEARNING_RATE), jit_compile=False)
     rows: list[Row] = []
 
@@ -103,8 +102,23 @@ def overfit(
 
     until = keras.callbacks.LambdaCallback(on_epoch_end=judge)
     epochs = max(1, max_steps // steps_per_epoch)
-    trainee.fit(batches, epochs=epochs, steps_per_epoch=steps_per_epoch, shuffle=False, verbose=0, callbacks=[until])
+    with no_dropout(trainee.network):
+        trainee.fit(batches, epochs=epochs, steps_per_epoch=steps_per_epoch, shuffle=False, verbose=0, callbacks=[until])
     return _checks(rows), rows
+
+
+@contextlib.contextmanager
+def no_dropout(network: keras.Model) -> Iterator[None]:
+    """The network without dropout and drop-connect, as long as the body lasts; what is traced in it stays so."""
+    layers = [layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.Dropout)]
+    rates = [layer.rate for layer in layers]
+    for layer in layers:
+        layer.rate = 0.0
+    try:
+        yield
+    finally:
+        for layer, rate in zip(layers, rates, strict=True):
+            layer.rate = rate
 
 
 def _learned(rows: list[Row]) -> bool:

@@ -20,7 +20,7 @@ from components.train.prepare import prepared
 from components.train.reader import Batch, Reader
 from components.train.sanity import page
 from components.train.sanity.checks import L2, Check, gradients_reach_every_layer, initial_loss, l2_raises_the_loss
-from components.train.sanity.overfit import Row, overfit, settings, two_classes
+from components.train.sanity.overfit import Row, no_dropout, overfit, settings, two_classes
 from components.train.trainee import Trainee
 from components.train.unfreezing import set_trainable
 
@@ -61,9 +61,10 @@ def run(records: Sequence[Path], target: Path, config: TrainConfig) -> list[Chec
 def _check(records: Records, subset: Records, config: TrainConfig, batches: list[Batch]) -> tuple[list[Check], list[Row]]:
     plain, penalised = _fresh(records, config, l2=0.0), _fresh(records, config, l2=L2)
     if config.weights == "none":
-        # without any statistics of its photos in BatchNorm, what a deep network answers in serving grows beyond all bounds
+        # without the statistics of such photos in BatchNorm, what a deep network answers in serving grows beyond all bounds
         for trainee in (plain, penalised):
-            reestimate_batchnorm(trainee.network, batches)
+            with no_dropout(trainee.network):
+                reestimate_batchnorm(trainee.network, batches)
     checks = [
         initial_loss(plain, config, batches, training=False),
         l2_raises_the_loss(plain, penalised, batches[0]),
