@@ -59,9 +59,8 @@ def test_lower_stages_move_less(kind: str) -> None:
             assert moved[variable.path] == pytest.approx(head * 0.1**depth, rel=0.02, abs=2e-7)
 
 
-@pytest.mark.parametrize("kind", ["adamw", "sgd"])
-def test_lower_stages_decay_less(kind: str) -> None:
-    config = TrainConfig.of({**vars(CONFIG), "layer_decay": 0.1, "optimizer": kind, "weight_decay": 0.5})
+def decayed_once(config: TrainConfig) -> keras.Model:
+    """A network of ones after a step of rate 1 without any gradient."""
     network = build(config, 4)
     chosen = optimizer(network, config)
     variables = network.trainable_variables
@@ -70,6 +69,13 @@ def test_lower_stages_decay_less(kind: str) -> None:
         variable.assign(keras.ops.ones_like(variable))
     chosen.learning_rate = 1.0
     chosen.apply([keras.ops.zeros_like(variable) for variable in variables])
+    return network
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_lower_stages_decay_less(kind: str) -> None:
+    config = TrainConfig.of({**vars(CONFIG), "layer_decay": 0.1, "optimizer": kind, "weight_decay": 0.5})
+    network = decayed_once(config)
     for depth, layers in enumerate(reversed(stages(network.get_layer("backbone"))), 1):
         for variable in (variable for layer in layers for variable in layer.trainable_variables if variable.name == "kernel"):
             np.testing.assert_allclose(np.array(variable), 1 - 0.5 * 0.1**depth, rtol=1e-5)
@@ -96,14 +102,7 @@ def test_layers_that_join_later_take_first_steps_of_the_same_size() -> None:
 
 def test_biases_and_norms_do_not_decay() -> None:
     config = TrainConfig.of({**vars(CONFIG), "weight_decay": 0.5})
-    network = build(config, 4)
-    chosen = optimizer(network, config)
-    variables = network.trainable_variables
-    chosen.build(variables)
-    for variable in variables:
-        variable.assign(keras.ops.ones_like(variable))
-    chosen.learning_rate = 1.0
-    chosen.apply([keras.ops.zeros_like(variable) for variable in variables])
-    for variable in variables:
+    network = decayed_once(config)
+    for variable in network.trainable_variables:
         decayed = variable.path.endswith("kernel")
         np.testing.assert_allclose(np.array(variable), 0.5 if decayed else 1.0, err_msg=variable.path)
