@@ -1,6 +1,5 @@
 """Writes a pipeline as the YAML that every runner takes: this machine, a Kubeflow cluster, Vertex."""
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -10,6 +9,8 @@ from typing import Any
 
 from kfp import compiler
 
+import components
+from components.common.fingerprint import fingerprint
 from components.common.whole import whole_file
 from pipelines.training import training_pipeline
 from pipelines.tuning import tuning_pipeline
@@ -17,11 +18,8 @@ from pipelines.tuning import tuning_pipeline
 
 def default_image() -> str:
     """The image's name, tagged with the version and a hash of the steps' code: kfp's cache tells runs apart by it."""
-    steps = Path(__file__).parents[1] / "components"
-    digest = hashlib.sha256()
-    for path in sorted(path for path in steps.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        digest.update(f"{path.relative_to(steps)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
-    return f"marque:{metadata.version('marque')}-{digest.hexdigest()[:12]}"
+    digest = fingerprint(Path(components.__path__[0]))
+    return f"marque:{metadata.version('marque')}-{digest[:12]}"
 
 
 def compile_training(output: Path, image: str, *, shard_tasks: int = 2, gpus: int = 0, retries: int = 0) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 import yaml
 
 from components.common.errors import UserError
+from components.common.settings import build, field_types
+from components.evaluate.gate import Demands
 from components.train import presets
 from components.train.config import TrainConfig
 
@@ -76,26 +78,25 @@ def parse_settings(settings: Sequence[str], types: dict[str, str]) -> dict[str, 
 
 
 def collect(source: str, repository: str, preset_name: str, settings: Sequence[str], types: dict[str, str]) -> dict[str, Any]:
-    """All parameters of a run: the preset's, over them `settings`, which name pipeline parameters or `TrainConfig`'s fields.
+    """All parameters of a run: the preset's, over them `settings`, which name pipeline parameters, or fields of `TrainConfig` or of
+    the gate's `Demands`.
 
     Raises:
         UserError: as `parse_settings`, an unknown preset, or a value that a step would refuse later.
     """
     chosen = presets.load(preset_name) if preset_name else presets.Preset("", {}, {})
-    trained = {field.name for field in dataclasses.fields(TrainConfig)}
+    grouped = {"train_settings": (TrainConfig, chosen.train), "gate_settings": (Demands, chosen.gate)}
+    fields = {name: group for group, (kind, _) in grouped.items() for name in field_types(kind)}
     named = {name: kind for name, kind in types.items() if kind in CONVERTERS}
-    given = parse_settings(settings, {**dict.fromkeys(trained, "STRING"), **named})
-    train_settings = {**chosen.train, **{name: value for name, value in given.items() if name in trained}}
+    given = parse_settings(settings, {**dict.fromkeys(fields, "STRING"), **named})
     parameters = {
         **source_parameters(source),
         "repository": repository,
-        **chosen.gate,
-        **{name: value for name, value in given.items() if name not in trained},
-        "train_settings": dataclasses.asdict(TrainConfig.of(train_settings)),
+        **{name: value for name, value in given.items() if name not in fields},
     }
-    for name in ("min_top1", "min_mean_iou"):
-        if not 0 <= parameters.get(name, 0) <= 1:
-            raise UserError(f"{name}: expected 0 to 1, received {parameters[name]}")
+    for group, (kind, preset) in grouped.items():
+        own = {name: value for name, value in given.items() if fields.get(name) == group}
+        parameters[group] = dataclasses.asdict(build(kind, {**preset, **own}, group))
     return parameters
 
 

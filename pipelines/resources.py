@@ -24,6 +24,7 @@ STEPS = {
     "tune": Resources(cpu="8", memory="16Gi", shm="4Gi"),
     "best": Resources(cpu="1", memory="2Gi"),
     "export": Resources(cpu="2", memory="4Gi"),
+    "find_champion": Resources(cpu="1", memory="2Gi"),
     "evaluate": Resources(cpu="4", memory="8Gi"),
     "deploy": Resources(cpu="1", memory="2Gi"),
 }

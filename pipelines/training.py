@@ -5,8 +5,10 @@
 3. sanity    with the parameter `sanity`: ends a run early that would come to nothing
 4. train     TFRecords -> the trained model
 5. export    trained model -> SavedModel
-6. evaluate  SavedModel and test records -> metrics, report, verdict
+6. evaluate  SavedModel, test records and the champion -> metrics, report, model card, verdict
 7. deploy    only a blessed SavedModel -> the next version in the model repository
+
+The champion is the published version that the new model has to beat; it is looked up once the new one is there.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +16,7 @@ from typing import Any, List, NamedTuple  # noqa: UP035 - kfp knows typing.List
 
 from kfp import dsl
 
-from components.deploy.component import deploy
+from components.deploy.component import deploy, find_champion
 from components.evaluate.component import evaluate
 from components.export.component import export
 from components.ingest.component import ingest
@@ -67,8 +69,9 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
         train_settings: dict = {},  # type: ignore[type-arg]  # noqa: B006 - kfp writes it into the YAML
         sanity: bool = False,
         checkpoints: str = "",
-        min_top1: float = 0.0,
-        min_mean_iou: float = 0.0,
+        gate_settings: dict = {},  # type: ignore[type-arg]  # noqa: B006
+        champion: str = "newest",
+        override: str = "",
     ) -> Outputs:
         ingested, sharded = ingest_and_shard(
             image,
@@ -90,13 +93,15 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
             image,
             gpus,
             retries,
+            ingested=ingested,
             sharded=sharded,
             after=[checked],
             train_settings=train_settings,
             checkpoints=checkpoints,
             repository=repository,
-            min_top1=min_top1,
-            min_mean_iou=min_mean_iou,
+            gate_settings=gate_settings,
+            champion=champion,
+            override=override,
         )
         return Outputs(ingested.outputs["dataset"], evaluated.outputs["evaluation"], evaluated.outputs["Output"])
 
@@ -137,13 +142,15 @@ def train_and_deploy(
     gpus: int,
     retries: int,
     *,
+    ingested: dsl.PipelineTask,
     sharded: dsl.PipelineTask,
     after: Sequence[dsl.PipelineTask] = (),
     train_settings: Any,
     checkpoints: str,
     repository: str,
-    min_top1: float,
-    min_mean_iou: float,
+    gate_settings: Any,
+    champion: str,
+    override: str,
 ) -> dsl.PipelineTask:
     """Steps 4 to 7, once those in `after` have ended well; returns the task of evaluate."""
     trained = train(
@@ -157,12 +164,19 @@ def train_and_deploy(
     exported = export(model=trained.outputs["model"], model_name=MODEL_NAME)
     place(exported, "export", image)
 
+    found = find_champion(repository=repository, model_name=MODEL_NAME, champion=champion)
+    found.after(exported)
+    found.set_caching_options(False)
+    place(found, "find_champion", image)
+
     evaluated = evaluate(
         saved_model=exported.outputs["saved_model"],
         model=trained.outputs["model"],
+        dataset=ingested.outputs["dataset"],
         records=dsl.Collected(sharded.outputs["records"]),
-        min_top1=min_top1,
-        min_mean_iou=min_mean_iou,
+        gate_settings=gate_settings,
+        champion=found.output,
+        override=override,
     )
     place(evaluated, "evaluate", image)
 
@@ -172,8 +186,6 @@ def train_and_deploy(
             evaluation=evaluated.outputs["evaluation"],
             repository=repository,
             model_name=MODEL_NAME,
-            min_top1=min_top1,
-            min_mean_iou=min_mean_iou,
         )
         place(deployed, "deploy", image)
         deployed.set_caching_options(False)

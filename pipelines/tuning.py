@@ -101,8 +101,9 @@ def tuning_pipeline(
         trial_epochs: int = 5,
         startup_trials: int = 5,
         checkpoints: str = "",
-        min_top1: float = 0.0,
-        min_mean_iou: float = 0.0,
+        gate_settings: dict = {},  # type: ignore[type-arg]  # noqa: B006
+        champion: str = "newest",
+        override: str = "",
     ) -> Outputs:
         ingested, sharded = ingest_and_shard(
             image,
@@ -130,12 +131,14 @@ def tuning_pipeline(
             image,
             gpus,
             retries,
+            ingested=ingested,
             sharded=sharded,
             train_settings=found.outputs["settings"],
             checkpoints=checkpoints,
             repository=repository,
-            min_top1=min_top1,
-            min_mean_iou=min_mean_iou,
+            gate_settings=gate_settings,
+            champion=champion,
+            override=override,
         )
         return Outputs(
             ingested.outputs["dataset"],

@@ -1,17 +1,20 @@
-"""The kfp face of deploy."""
+"""The kfp faces of deploy."""
 
 from kfp import dsl
 
 
 @dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
-def deploy(
-    saved_model: dsl.Input[dsl.Model],
-    evaluation: dsl.Input[dsl.Artifact],
-    repository: str,
-    model_name: str,
-    min_top1: float,
-    min_mean_iou: float,
-) -> str:
+def find_champion(repository: str, model_name: str, champion: str) -> str:
+    """The address of the published version that a new model has to beat; empty where there is none."""
+    from components.common.errors import one_line_errors
+    from components.deploy.champion import find
+
+    with one_line_errors():
+        return find(repository, model_name, champion)
+
+
+@dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
+def deploy(saved_model: dsl.Input[dsl.Model], evaluation: dsl.Input[dsl.Artifact], repository: str, model_name: str) -> str:
     """Blessed SavedModel -> the next version in the model repository; returns its address."""
     from pathlib import Path
 
@@ -19,11 +22,4 @@ def deploy(
     from components.deploy.step import run
 
     with one_line_errors():
-        return run(
-            Path(saved_model.path),
-            Path(evaluation.path) / "metrics.json",
-            repository,
-            model_name,
-            min_top1=min_top1,
-            min_mean_iou=min_mean_iou,
-        )
+        return run(Path(saved_model.path), Path(evaluation.path), repository, model_name)

@@ -4,7 +4,7 @@ A server sees a version only when all of it is there, and two publishers never s
 
 - In a local folder the copy is made under a name that is no number, which TF Serving ignores, and renamed when it is complete.
 - In a bucket, which has no such rename, a publisher claims a number by creating the object `<model>/.claims/<version>`, which can
-  succeed only once; it holds the fingerprint of what is published. `saved_model.pb`, without which nothing loads, goes up last.
+  succeed only once; it holds the fingerprint of the model. `saved_model.pb`, without which nothing loads, goes up last.
 """
 
 import errno
@@ -17,7 +17,8 @@ from pathlib import Path
 
 from components.common import storage
 from components.common.errors import UserError
-from components.deploy.fingerprint import fingerprint
+from components.common.evaluation import PUBLISHED
+from components.common.fingerprint import fingerprint
 
 GRAPH = "saved_model.pb"
 CLAIMS = ".claims"
@@ -26,7 +27,7 @@ _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class Published:
-    """Where a version lies, and whether it is new or was there with the same bytes."""
+    """Where a version lies, and whether it is new or was there with the same model."""
 
     uri: str
     version: int
@@ -34,7 +35,8 @@ class Published:
 
 
 def publish(saved_model: Path, repository: str, model: str) -> Published:
-    """Publishes the folder `saved_model` as the next version of `model`; the newest version is kept if it has the same bytes.
+    """Publishes the folder `saved_model` as the next version of `model`; the newest version is kept if it holds the same model: the
+    same bytes but for the model card and the evaluation.
 
     Raises:
         UserError: no SavedModel there, a model name that is no plain name, or a repository that cannot be written.
@@ -56,9 +58,9 @@ def publish(saved_model: Path, repository: str, model: str) -> Published:
 
 def _publish_local(saved_model: Path, folder: Path) -> Published:
     folder.mkdir(parents=True, exist_ok=True)
-    versions = {int(path.name): path for path in folder.iterdir() if _is_version(path.name)}
+    versions = {int(path.name): path for path in folder.iterdir() if is_version(path.name)}
     newest = max(versions, default=0)
-    if versions and fingerprint(versions[newest]) == fingerprint(saved_model):
+    if versions and _fingerprint(versions[newest]) == _fingerprint(saved_model):
         return Published(str(versions[newest]), newest, new=False)
     with tempfile.TemporaryDirectory(prefix=".publishing-", dir=folder) as scratch:
         copy = shutil.copytree(saved_model, Path(scratch) / "version")
@@ -78,11 +80,11 @@ def _rename_if_free(folder: Path, target: Path) -> bool:
 
 def _publish_bucket(saved_model: Path, root: str) -> Published:
     names = storage.list_names(root)
-    complete = [int(folder) for folder, _, name in (name.partition("/") for name in names) if _is_version(folder) and name == GRAPH]
-    newest, content = max(complete, default=0), fingerprint(saved_model)
+    complete = [int(folder) for folder, _, name in (name.partition("/") for name in names) if is_version(folder) and name == GRAPH]
+    newest, content = max(complete, default=0), _fingerprint(saved_model)
     if f"{CLAIMS}/{newest}" in names and storage.read_bytes(f"{root}/{CLAIMS}/{newest}").decode() == content:
         return Published(f"{root}/{newest}", newest, new=False)
-    taken = [int(part) for name in names for part in name.removeprefix(f"{CLAIMS}/").split("/")[:1] if _is_version(part)]
+    taken = [int(part) for name in names for part in name.removeprefix(f"{CLAIMS}/").split("/")[:1] if is_version(part)]
     version = _claim(root, max(taken, default=0) + 1, content)
     try:
         files = sorted(path for path in saved_model.rglob("*") if path.is_file())
@@ -103,5 +105,10 @@ def _claim(root: str, first: int, content: str) -> int:
         return next(number for number, uri in claims if storage.upload(claim, uri, if_absent=True))
 
 
-def _is_version(name: str) -> bool:
+def is_version(name: str) -> bool:
+    """Whether TF Serving takes a folder of that name for a version."""
     return name.isascii() and name.isdecimal()
+
+
+def _fingerprint(folder: Path) -> str:
+    return fingerprint(folder, without=PUBLISHED.values())

@@ -1,25 +1,35 @@
-"""A model that reaches its thresholds becomes the next version in a model repository; any other is refused."""
+"""A model that was blessed becomes the next version in a model repository, with its model card and its evaluation; any other is
+refused.
+"""
 
+import shutil
+import tempfile
 from pathlib import Path
 
 from rich.console import Console
 
+from components.common.evaluation import PUBLISHED
 from components.deploy.publish import publish
-from components.deploy.thresholds import check_metrics
+from components.deploy.verdict import check
 
 
-def run(saved_model: Path, metrics: Path, repository: str, model: str = "marque", *, min_top1: float, min_mean_iou: float) -> str:
+def run(saved_model: Path, evaluation: Path, repository: str, model: str = "marque") -> str:
     """Publishes the SavedModel folder as `<repository>/<model>/<next integer>/` and returns that address.
 
-    `metrics` is the metrics.json that evaluate wrote about it; `repository` is a local folder or `gs://bucket/path`. The newest
-    version is returned as it is when it holds the same bytes.
+    `evaluation` is the folder that evaluate wrote about it; `repository` is a local folder or `gs://bucket/path`. The newest
+    version is returned as it is when it holds the same model, whatever its card says.
 
     Raises:
-        UserError: figures missing or below the thresholds, no SavedModel, or a repository that cannot be written.
+        UserError: not blessed, an evaluation of another model, no SavedModel, or a repository that cannot be written.
     """
-    figures = check_metrics(metrics, {"top1": min_top1, "mean_iou": min_mean_iou})
-    published = publish(saved_model, repository, model)
-    found = ", ".join(f"{name} {figure:.3f}" for name, figure in figures.items())
-    verb = "published" if published.new else "the newest version holds the same bytes, kept"
-    Console(highlight=False, soft_wrap=True).print(f"deploy: {verb} {published.uri} ({found})", markup=False)
+    metrics = check(saved_model, evaluation)
+    with tempfile.TemporaryDirectory() as scratch:
+        complete = shutil.copytree(saved_model, Path(scratch) / "version")
+        for name, place in PUBLISHED.items():
+            (complete / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(evaluation / name, complete / place)
+        published = publish(complete, repository, model)
+    figures = f"top1 {metrics['top1']:.3f}, mean_iou {metrics['mean_iou']:.3f}"
+    verb = "published" if published.new else "the newest version holds the same model, kept"
+    Console(highlight=False, soft_wrap=True).print(f"deploy: {verb} {published.uri} ({figures})", markup=False)
     return published.uri

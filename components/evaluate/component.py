@@ -9,21 +9,24 @@ from kfp import dsl
 def evaluate(
     saved_model: dsl.Input[dsl.Model],
     model: dsl.Input[dsl.Model],
+    dataset: dsl.Input[dsl.Dataset],
     records: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     evaluation: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
     confusion: dsl.Output[dsl.ClassificationMetrics],
     report: dsl.Output[dsl.HTML],
-    min_top1: float,
-    min_mean_iou: float,
+    gate_settings: dict,  # type: ignore[type-arg]
+    champion: str,
+    override: str,
 ) -> bool:
-    """SavedModel and test records -> figures, report and verdict."""
+    """SavedModel and test records -> figures, report, model card and verdict."""
     import shutil
     from pathlib import Path
 
     import pandas as pd
 
     from components.common.errors import one_line_errors
+    from components.evaluate.gate import Demands
     from components.evaluate.step import run
 
     folder = Path(evaluation.path)
@@ -32,11 +35,13 @@ def evaluate(
             Path(saved_model.path),
             [Path(part.path) for part in records],
             folder,
-            min_top1=min_top1,
-            min_mean_iou=min_mean_iou,
-            history=Path(model.path) / "history.csv",
+            demands=Demands.of(gate_settings),
+            champion=champion,
+            override=override,
+            model=Path(model.path),
+            dataset=Path(dataset.path),
         )
-    for name in ("top1", "top5", "mean_iou", "mean_box_iou_baseline", "iou_50", "iou_75", "macro_f1", "photos"):
+    for name in ("top1", "top5", "mean_iou", "mean_box_iou_baseline", "iou_50", "iou_75", "macro_f1", "ap", "ece", "photos"):
         metrics.log_metric(name, figures[name])
     matrix = pd.read_csv(folder / "confusion.csv", index_col=0)
     confusion.log_confusion_matrix(list(matrix.columns), matrix.to_numpy().tolist())

@@ -1,37 +1,166 @@
-"""The verdict: a model is blessed when it reaches every minimum, and the reasons say in words which it reached and which not."""
+"""The verdict on a model: blessed when it meets every demand, and the reasons say in words what it met and what not.
 
+- Minima of top-1 accuracy and mean IoU.
+- Floors of top-1 accuracy for slices: of a whole dimension (`{"body": 0.5}`) or of one (`{"make=Audi": 0.4}`).
+- Against a champion, on the same photos: with 95% confidence not worse than it by more than `max_drop`, neither in top-1 nor in
+  mean IoU; and better in top-1 by `min_gain`. What cannot be compared is refused.
+
+An override, given as the reason for it, lets a refused model through and is on record.
+"""
+
+import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import pandas as pd
 
 from components.common.errors import UserError
+from components.common.settings import build
+from components.evaluate.evaluation import open_evaluation
+from components.evaluate.paired import Difference, differences
+from components.evaluate.predictions import Predictions
+from components.evaluate.slices import JUDGED_PHOTOS
+
+NAMES = {"top1": "Top-1 accuracy", "mean_iou": "Mean IoU"}
 
 
-def check_minima(min_top1: float, min_mean_iou: float) -> None:
-    """Both minima are shares.
+@dataclass(frozen=True)
+class Demands:
+    """What a model has to meet, all shares in 0-1; 0 and {} ask for nothing.
 
     Raises:
-        UserError: a minimum that is not in 0-1.
+        UserError: a share outside 0-1.
     """
-    for name, minimum in (("min_top1", min_top1), ("min_mean_iou", min_mean_iou)):
-        if not 0 <= minimum <= 1:
-            raise UserError(f"{name}: expected a number in 0-1, received {minimum}")
+
+    min_top1: float = 0.0
+    min_mean_iou: float = 0.0
+    max_drop: float = 0.02
+    min_gain: float = 0.0
+    slice_floors: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shares = {**dataclasses.asdict(self), **{f"slice_floors {name}": floor for name, floor in self.slice_floors.items()}}
+        del shares["slice_floors"]
+        for name, share in shares.items():
+            if not isinstance(share, float | int) or not 0 <= share <= 1:
+                raise UserError(f"{name}: expected a number in 0-1, received {share!r}")
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """The demands in `settings`, the others as by default.
+
+        Raises:
+            UserError: an unknown name, or a value that is none.
+        """
+        return build(cls, settings, "gate settings")
 
 
-def verdict(metrics: Mapping[str, Any], min_top1: float, min_mean_iou: float) -> tuple[bool, list[str]]:
-    """Compares `top1` and `mean_iou` of `metrics` with the minima, all in 0-1; a minimum of 0 asks for nothing.
+@dataclass(frozen=True)
+class Verdict:
+    """`override` is the reason why a refused model was let through, "" where none was; `champion` tells what it was compared with:
+    `address` and `differences` by figure, None where it was not."""
 
-    Returns:
-        Whether the model is blessed, and one sentence a minimum.
+    blessed: bool
+    reasons: list[str]
+    override: str
+    champion: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class _Check:
+    passed: bool
+    reason: str
+
+
+def verdict(
+    predictions: Predictions,
+    figures: Mapping[str, Any],
+    slices: pd.DataFrame,
+    demands: Demands,
+    champion: str = "",
+    override: str = "",
+) -> Verdict:
+    """Judges a model.
+
+    Args:
+        predictions: its answers.
+        figures: theirs, of `metrics.Figures`.
+        slices: theirs, of `slices.table`.
+        demands: what it has to meet.
+        champion: the address of the evaluation, or of the published version, that it would replace; "" for none.
+        override: why to let it through whatever comes out; "" for not.
+
+    Raises:
+        UserError: a floor for a slice that there is not.
     """
-    checks = [("Top-1 accuracy", metrics["top1"], min_top1), ("Mean IoU", metrics["mean_iou"], min_mean_iou)]
-    return all(value >= minimum for _, value, minimum in checks), [_reason(*check) for check in checks]
+    checks = [
+        _minimum("top1", figures["top1"], demands.min_top1),
+        _minimum("mean_iou", figures["mean_iou"], demands.min_mean_iou),
+        *(_floor(slices, name, floor) for name, floor in demands.slice_floors.items()),
+    ]
+    compared = None
+    if champion:
+        against, found = _against(predictions, champion, demands)
+        checks += against
+        compared = {"address": champion, "differences": {name: dataclasses.asdict(each) for name, each in found.items()}}
+    else:
+        checks.append(_Check(True, "There is no champion to compare with."))
+    refused = not all(check.passed for check in checks)
+    reasons = [check.reason for check in sorted(checks, key=lambda check: check.passed)]
+    if refused and override:
+        reasons.append(f"Let through in spite of that: {override}")
+    return Verdict(not refused or bool(override), reasons, override if refused else "", compared)
 
 
-def _reason(name: str, value: float, minimum: float) -> str:
+def _minimum(name: str, value: float, minimum: float) -> _Check:
     if minimum == 0:
-        return f"{name} is {value:.4f}; no minimum was set."
+        return _Check(True, f"{NAMES[name]} is {value:.4f}; no minimum was set.")
     if value >= minimum:
-        return f"{name} is {value:.4f}, which reaches the minimum of {minimum:g}."
+        return _Check(True, f"{NAMES[name]} is {value:.4f}, which reaches the minimum of {minimum:g}.")
     # so that a model that misses by a hair does not read "0.7000, below the minimum of 0.7"
     below = "below" if round(value, 4) < minimum else "a hair below"
-    return f"{name} is {value:.4f}, {below} the minimum of {minimum:g}."
+    return _Check(False, f"{NAMES[name]} is {value:.4f}, {below} the minimum of {minimum:g}.")
+
+
+def _floor(slices: pd.DataFrame, name: str, floor: float) -> _Check:
+    dimension, _, value = name.partition("=")
+    rows = slices[(slices["dimension"] == dimension) & (slices["value"].eq(value) if value else True)]
+    if rows.empty:
+        known = ", ".join(slices["dimension"].unique()) or "none"
+        raise UserError(f"slice_floors: expected a dimension ({known}), or dimension=value, of the test photos, received {name!r}")
+    judged = rows[rows["photos"] >= JUDGED_PHOTOS]
+    if judged.empty:
+        return _Check(True, f"No slice of {name} has {JUDGED_PHOTOS} photos, so its floor of {floor:g} was not asked for.")
+    low = judged[judged["top1"] < floor].sort_values("top1")
+    if low.empty:
+        return _Check(True, f"Every slice of {name} with {JUDGED_PHOTOS} photos or more reaches the floor of {floor:g}.")
+    worst = "; ".join(f"{row.value} {row.top1:.4f} of {row.photos} photos" for row in low.head(3).itertuples())
+    return _Check(
+        False, f"Top-1 accuracy is below the floor of {floor:g} in {len(low)} of {len(judged)} slices of {name}: {worst}."
+    )
+
+
+def _against(predictions: Predictions, champion: str, demands: Demands) -> tuple[list[_Check], dict[str, Difference]]:
+    try:
+        evaluation = open_evaluation(champion)
+        found = differences(evaluation.predictions, predictions)
+    except UserError as error:
+        return [_Check(False, f"The champion cannot be compared with: {error}.")], {}
+    checks = [_not_worse(name, found[name], demands.max_drop) for name in NAMES]
+    if demands.min_gain:
+        gain = found["top1"].difference
+        words = "reaches" if gain >= demands.min_gain else "is below"
+        reason = f"Top-1 accuracy is {gain:+.4f} against the champion's, which {words} the gain of {demands.min_gain:g} asked for."
+        checks.append(_Check(gain >= demands.min_gain, reason))
+    return checks, found
+
+
+def _not_worse(name: str, found: Difference, max_drop: float) -> _Check:
+    measured = (
+        f"{NAMES[name]} is {found.difference:+.4f} against the champion's (95% interval {found.low:+.4f} to {found.high:+.4f})"
+    )
+    if found.at_least >= -max_drop:
+        return _Check(True, f"{measured}: with 95% confidence not worse by more than {max_drop:g}.")
+    doubt = "it is worse" if found.high < 0 else "that it is worse by more cannot be ruled out"
+    return _Check(False, f"{measured}: {doubt}, {max_drop:g} is allowed.")

@@ -1,31 +1,27 @@
-"""evaluate: an exported SavedModel and the records of a split -> metrics, tables, pictures, a report and a verdict.
+"""evaluate: an exported SavedModel and the records of a split -> figures, tables, pictures, a report, a model card and a verdict.
 
-Each file is written whole or not at all, and metrics.json, which says what the folder is, comes last.
+What it writes, `components/common/evaluation.py` lists; the folder is there whole or not at all.
 """
 
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from components.common.dataset import SPLITS
+from components.common.dataset import SCHEMA as DATASET_SCHEMA
+from components.common.dataset import SPLITS, read_info
 from components.common.errors import UserError
+from components.common.evaluation import SCHEMA
+from components.common.fingerprint import fingerprint
 from components.common.records import open_records
-from components.common.whole import whole_file
-from components.evaluate import metrics, tables
-from components.evaluate.answers import ask
-from components.evaluate.charts import draw
-from components.evaluate.gate import check_minima, verdict
+from components.common.whole import whole_folder
+from components.evaluate import card, metrics, pictures, predictions, slices, tables
+from components.evaluate.answers import Clock, ask
+from components.evaluate.contents import contents
+from components.evaluate.gate import Demands, verdict
 from components.evaluate.history import read_history
+from components.evaluate.page.render import render_report
 from components.evaluate.predict import load_servable
-from components.evaluate.report import render
-from components.evaluate.wall import hang
-
-SCHEMA = "marque.metrics/1"
-CONFUSED_PAIRS = 12
 
 
 def run(
@@ -33,76 +29,81 @@ def run(
     records: Sequence[Path],
     output: Path,
     *,
-    min_top1: float = 0.0,
-    min_mean_iou: float = 0.0,
-    history: Path | None = None,
+    demands: Demands | None = None,
+    champion: str = "",
+    override: str = "",
+    model: Path | None = None,
+    dataset: Path | None = None,
     batch: int = 64,
     split: str = "test",
 ) -> dict[str, Any]:
-    """Evaluates `saved_model` on `split` and writes into the folder `output`.
-
-    Files: `metrics.json`, `predictions.parquet`, `confusion.csv`, `per_class.csv`, `confusion.png`, `iou.png`, `report.html`.
+    """Evaluates `saved_model` on `split` and writes the folder `output`.
 
     Args:
         saved_model: what export wrote.
         records: the folders that shard wrote.
-        min_top1: the verdict's minimum of top-1 accuracy, 0-1; likewise `min_mean_iou`.
-        history: training's history.csv; its curves join the report.
+        output: the folder to write; an earlier evaluation there is replaced.
+        demands: of the verdict; those by default where None.
+        champion: the address of what the model would replace, see `gate.verdict`.
+        override: why to let a refused model through, "" for not.
+        model: the folder that train wrote, for the training curves, the recipe and the heat maps.
+        dataset: the folder that ingest wrote, for where the photos came from and what was set aside.
         batch: photos a call of the signature.
 
     Returns:
-        What metrics.json holds: schema, split, the figures of `metrics.summary`, images_per_s (JPEG bytes in, answers out),
-        thresholds {min_top1, min_mean_iou}, blessed, reasons.
+        What metrics.json holds: `schema`, `split`, `photos`, `classes`; the figures of `metrics.Figures`, their `intervals` [low,
+        high] of 95% from so many `resamples`; `mean_box_iou_baseline`; `images_per_s`, `latency_ms`; `model`, the SavedModel's
+        fingerprint; `gate`, the demands; `blessed`, `reasons`, `override`, `champion`.
 
     Raises:
         UserError: no SavedModel or no records there, an empty split, classes that the model does not know, answers that are not
-            finite, a minimum outside 0-1, or a history that is none.
+            finite, or a model or a dataset that is none.
     """
     if split not in SPLITS:
         raise UserError(f"split: expected one of {', '.join(SPLITS)}, received {split!r}")
     if batch < 1:
         raise UserError(f"batch: expected at least 1 photo, received {batch}")
-    check_minima(min_top1, min_mean_iou)
-    curves = None if history is None else read_history(history)
+    demands = demands or Demands()
+    history = None if model is None else read_history(model / "history.csv")
+    recipe = card.read_recipe(model)
+    source = {} if dataset is None else read_info(dataset / "dataset.json", DATASET_SCHEMA, "a dataset written by ingest")
     opened = open_records(records)
     servable = load_servable(saved_model)
-    answers, seconds = ask(servable, opened, split, batch)
 
-    iou = answers.iou()
-    figures = metrics.summary(answers.labels, answers.ids, iou, answers.iou_of_always(opened.mean_train_box), len(servable.classes))
-    blessed, reasons = verdict(figures, min_top1, min_mean_iou)
-    result = {
-        "schema": SCHEMA,
-        "split": split,
-        **figures,
-        "images_per_s": round(len(iou) / seconds, 1),
-        "thresholds": {"min_top1": min_top1, "min_mean_iou": min_mean_iou},
-        "blessed": blessed,
-        "reasons": reasons,
-    }
-    matrix = metrics.confusion(answers.labels, answers.ids[:, 0], len(servable.classes))
-    per_class = tables.per_class(metrics.per_class(matrix, answers.labels, iou), servable.classes)
-    charts = draw(matrix, servable.classes, iou, figures["mean_box_iou_baseline"], curves)
-    confused = tables.confused_pairs(matrix, servable.classes, CONFUSED_PAIRS)
-    wall = hang(answers, opened, split, iou, servable.classes)
+    with whole_folder(output, "metrics.json") as folder:
+        clock = Clock()
+        predictions.write(folder / "predictions.parquet", ask(servable, opened, split, batch, clock), servable.classes)
+        answered = predictions.read(folder / "predictions.parquet")
+        figures = metrics.summary(answered)
+        sliced = slices.table(answered, figures["top1"])
+        judged = verdict(answered, figures, sliced, demands, champion, override)
+        result = {
+            "schema": SCHEMA,
+            "split": split,
+            **figures,
+            "mean_box_iou_baseline": metrics.mean_iou_of_always(opened.mean_train_box, answered),
+            **clock.figures(),
+            "model": fingerprint(saved_model),
+            "gate": vars(demands),
+            **vars(judged),
+        }
+        matrix = metrics.confusion(answered)
+        per_class = tables.per_class(metrics.per_class(matrix, answered), answered.classes)
+        about = card.content(result, sliced, opened, source, recipe)
+        words = card.markdown(about)
+        page = contents(answered, result, matrix, per_class, sliced, (about, words), history, opened, model)
 
-    output.mkdir(parents=True, exist_ok=True)
-    _write(output / "predictions.parquet", _parquet(tables.predictions(answers)))
-    _write(output / "confusion.csv", tables.confusion(matrix, servable.classes).to_csv(lineterminator="\n").encode())
-    _write(output / "per_class.csv", per_class.to_csv(index=False, float_format="%.6f", lineterminator="\n").encode())
-    _write(output / "confusion.png", charts.confusion.light)
-    _write(output / "iou.png", charts.iou.light)
-    _write(output / "report.html", render(result, charts, confused, per_class, wall).encode())
-    _write(output / "metrics.json", (json.dumps(result, indent=2, ensure_ascii=False) + "\n").encode())
+        tables.confusion(matrix, answered.classes).to_csv(folder / "confusion.csv", lineterminator="\n")
+        for name, table in (("per_class.csv", per_class), ("slices.csv", sliced)):
+            table.to_csv(folder / name, index=False, float_format="%.6f", lineterminator="\n")
+        (folder / "confusion.png").write_bytes(pictures.confusion(matrix, answered.classes))
+        (folder / "iou.png").write_bytes(pictures.iou_histogram(answered.iou, result["mean_box_iou_baseline"]))
+        (folder / "model_card.md").write_text(words, "utf-8")
+        _write_json(folder / "model_card.json", about)
+        (folder / "report.html").write_text(render_report(page), "utf-8")
+        _write_json(folder / "metrics.json", result)
     return result
 
 
-def _parquet(table: pd.DataFrame) -> bytes:
-    content = io.BytesIO()
-    table.to_parquet(content, index=False)
-    return content.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    with whole_file(path) as partial:
-        partial.write_bytes(content)
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")

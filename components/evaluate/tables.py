@@ -1,4 +1,4 @@
-"""The tables of an evaluation, as data frames: predictions, confusion, scores per class, most confused pairs."""
+"""The tables of an evaluation, as data frames: confusion, scores per class, most confused pairs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,29 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.common.dataset import BOX_COLUMNS
-from components.evaluate.answers import Answers
 from components.evaluate.metrics import ClassScores
-
-
-def predictions(answers: Answers) -> pd.DataFrame:
-    """One row a photo, in the order of the records.
-
-    Columns: `file`; `label` and `predicted`, int32 ids in the model's classes.json; `score` float32 of `predicted`; `top_ids`, the
-    best answers' ids; `x1..y2` the true and `predicted_x1..predicted_y2` the predicted box, float32 pixels; `width` and `height`,
-    int32; `iou` float32.
-    """
-    columns: dict[str, Any] = {
-        "file": answers.files,
-        "label": answers.labels,
-        "predicted": answers.ids[:, 0],
-        "score": answers.scores[:, 0],
-        "top_ids": list(answers.ids),
-    }
-    columns |= {name: answers.true_boxes[:, edge] for edge, name in enumerate(BOX_COLUMNS)}
-    columns |= {f"predicted_{name}": answers.boxes[:, edge] for edge, name in enumerate(BOX_COLUMNS)}
-    columns |= {"width": answers.sizes[:, 0], "height": answers.sizes[:, 1], "iou": answers.iou()}
-    return pd.DataFrame(columns)
 
 
 def confusion(matrix: NDArray[np.int64], classes: Sequence[str]) -> pd.DataFrame:

@@ -1,11 +1,11 @@
 """The settings of a training run: one name each, here, in `config.json`, in a preset and in the pipeline's `train_settings`."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any, Self
 
 from components.common.errors import UserError
+from components.common.settings import build
 from components.train.backbones import check
 
 CHOICES = {
@@ -196,26 +196,4 @@ class TrainConfig:
         Raises:
             UserError: an unknown name, or a value of the wrong type or out of its range.
         """
-        types = {field.name: type(field.default) for field in dataclasses.fields(cls)}
-        for name in settings:
-            if name not in types:
-                raise UserError(f"training settings: expected one of {', '.join(types)}, received {name!r}")
-        return cls(**{name: _converted(name, value, types[name]) for name, value in settings.items()})
-
-
-def _converted(name: str, value: Any, kind: type) -> Any:
-    expected = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
-    if kind is bool:
-        converted: Any = {"true": True, "false": False}.get(str(value).lower())
-    elif kind is str:
-        converted = value if isinstance(value, str) else None
-    else:
-        try:
-            number = float(value) if not isinstance(value, bool) else math.nan
-        except (TypeError, ValueError):
-            number = math.nan
-        finite = math.isfinite(number) and (kind is float or number.is_integer())
-        converted = kind(number) if finite else None
-    if converted is None:
-        raise UserError(f"{name}: expected {expected}, received {value!r}")
-    return converted
+        return build(cls, settings, "training settings")

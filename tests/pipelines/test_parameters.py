@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.common.errors import UserError
+from components.evaluate.gate import Demands
 from components.train import presets
 from components.train.config import TrainConfig
 from pipelines.compile import compile_training
@@ -59,7 +60,7 @@ def test_ingest_defaults_are_those_of_the_step(pipeline: Path) -> None:
 def test_presets_are_valid(name: str, pipeline: Path) -> None:
     preset = presets.load(name)
     assert len(preset.about) > 40
-    assert preset.gate.keys() <= read_types(pipeline).keys()
+    Demands.of(preset.gate)
     TrainConfig.of(preset.train)
 
 
@@ -68,7 +69,9 @@ def test_presets_are_valid(name: str, pipeline: Path) -> None:
     [
         ("backbone=VGG", "backbone: expected one of"),
         ("epochs=0", "epochs: expected 1 to"),
-        ("min_top1=7", "min_top1: expected 0 to 1, received 7"),
+        ("min_top1=7", "min_top1: expected a number in 0-1, received 7"),
+        ("slice_floors=make", "slice_floors: expected a JSON object, received 'make'"),
+        ('slice_floors={"make": 2}', "slice_floors make: expected a number in 0-1, received 2"),
     ],
 )
 def test_what_a_step_would_refuse_is_refused_before_the_run(setting: str, message: str, pipeline: Path) -> None:
@@ -77,7 +80,11 @@ def test_what_a_step_would_refuse_is_refused_before_the_run(setting: str, messag
 
 
 def test_settings_go_over_the_preset(pipeline: Path) -> None:
-    assert collect("toy://", "models", "toy", ["epochs=3"], read_types(pipeline))["train_settings"]["epochs"] == 3
+    settings = ["epochs=3", "max_drop=0.5", 'slice_floors={"make": 0.2}', "override=a demo"]
+    found = collect("toy://", "models", "toy", settings, read_types(pipeline))
+    assert found["train_settings"]["epochs"] == 3
+    assert found["gate_settings"] == {**presets.load("toy").gate, "max_drop": 0.5, "min_gain": 0.0, "slice_floors": {"make": 0.2}}
+    assert found["override"] == "a demo"
 
 
 def test_links_that_lead_nowhere_are_no_obstacle(tmp_path: Path) -> None:

@@ -61,8 +61,7 @@ def test_a_training_setting_runs_again_from_train_on_and_a_bad_model_is_refused(
     changed = {
         **TINY,
         "train_settings": {**TRAIN, "seed": 1},
-        "min_top1": 1.0,
-        "min_mean_iou": 1.0,
+        "gate_settings": {"min_top1": 1.0, "min_mean_iou": 1.0},
         "repository": str(root / "refused"),
     }
     result = run_locally(pipeline, changed, root)

@@ -1,7 +1,7 @@
 """Named settings, a YAML file each, which override only what differs from the defaults.
 
-`about` says what they reach and how long they take, `train` holds `TrainConfig`'s fields, `gate` the minima below which the
-pipeline deploys nothing.
+`about` says what they reach and how long they take, `train` holds `TrainConfig`'s fields, `gate` what a model has to
+meet for the pipeline to deploy it.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ NAMES = tuple(sorted(_FILES))
 
 @dataclass(frozen=True)
 class Preset:
-    """See the module; `gate` has `min_top1` and `min_mean_iou`."""
+    """See the module."""
 
     about: str
     train: dict[str, Any]
-    gate: dict[str, float]
+    gate: dict[str, Any]
 
 
 def load(name: str) -> Preset:

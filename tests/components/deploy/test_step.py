@@ -1,4 +1,4 @@
-"""Deploy, as the pipeline calls it: the next version, whole or not at all, and never of a model below the thresholds."""
+"""Deploy, as the pipeline calls it: the next version, whole or not at all, with its card and evaluation, and never of a refused model."""
 
 import json
 import multiprocessing
@@ -15,11 +15,18 @@ from gcp_storage_emulator.handlers import objects
 
 from components.common import storage
 from components.common.errors import UserError
+from components.common.evaluation import SCHEMA
+from components.common.fingerprint import fingerprint
+from components.deploy.champion import find
 from components.deploy.publish import publish
 from components.deploy.step import run
 
-GOOD = {"top1": 0.9, "top5": 1.0, "mean_iou": 0.85}
-THRESHOLDS = {"min_top1": 0.8, "min_mean_iou": 0.8}
+EXTRA = [
+    "assets.extra/evaluation/metrics.json",
+    "assets.extra/evaluation/predictions.parquet",
+    "assets.extra/model_card.json",
+    "assets.extra/model_card.md",
+]
 
 
 def write_model(folder: Path, content: str = "weights") -> Path:
@@ -30,19 +37,23 @@ def write_model(folder: Path, content: str = "weights") -> Path:
     return folder
 
 
-def write_metrics(path: Path, content: Any) -> Path:
-    path.write_text(json.dumps(content))
-    return path
+def write_evaluation(folder: Path, saved_model: Path, **changes: Any) -> Path:
+    """A folder with what deploy takes from an evaluation."""
+    folder.mkdir(exist_ok=True)
+    for name in ("predictions.parquet", "model_card.md", "model_card.json"):
+        (folder / name).write_text(f"{name} {changes}")
+    metrics = {"schema": SCHEMA, "top1": 0.9, "mean_iou": 0.85, "blessed": True, "reasons": [], "model": fingerprint(saved_model)}
+    (folder / "metrics.json").write_text(json.dumps({**metrics, **changes}))
+    return folder
+
+
+def deploy(saved_model: Path, repository: str, model: str = "marque", **changes: Any) -> str:
+    return run(saved_model, write_evaluation(saved_model.parent / "evaluation", saved_model, **changes), repository, model)
 
 
 @pytest.fixture
 def saved_model(tmp_path: Path) -> Path:
     return write_model(tmp_path / "export")
-
-
-@pytest.fixture
-def metrics(tmp_path: Path) -> Path:
-    return write_metrics(tmp_path / "metrics.json", GOOD)
 
 
 @pytest.fixture
@@ -54,28 +65,29 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
-def test_the_first_version_is_1_and_complete(saved_model: Path, metrics: Path, repository: Path, capsys) -> None:
-    uri = run(saved_model, metrics, str(repository), **THRESHOLDS)
+def test_the_first_version_is_1_and_complete(saved_model: Path, repository: Path, capsys) -> None:
+    uri = deploy(saved_model, str(repository))
     assert uri == str(repository / "marque" / "1")
-    assert storage.list_names(uri) == storage.list_names(str(saved_model))
+    assert storage.list_names(uri) == sorted([*storage.list_names(str(saved_model)), *EXTRA])
+    assert json.loads((Path(uri) / "assets.extra" / "evaluation" / "metrics.json").read_text())["top1"] == 0.9
     assert (Path(uri) / "saved_model.pb").read_bytes() == (saved_model / "saved_model.pb").read_bytes()
     assert names(repository / "marque") == ["1"]
     assert capsys.readouterr().out == f"deploy: published {uri} (top1 0.900, mean_iou 0.850)\n"
 
 
-def test_the_next_version_follows_the_highest_integer(saved_model: Path, metrics: Path, repository: Path) -> None:
+def test_the_next_version_follows_the_highest_integer(saved_model: Path, repository: Path) -> None:
     for name in ("2", "10", "latest", "11.bak", ".publishing-99"):
         (repository / "other" / name).mkdir(parents=True)
-    assert run(saved_model, metrics, str(repository), "other", **THRESHOLDS) == str(repository / "other" / "11")
+    assert deploy(saved_model, str(repository), "other") == str(repository / "other" / "11")
 
 
-def test_the_same_bytes_are_not_published_twice(saved_model: Path, metrics: Path, repository: Path, tmp_path: Path, capsys) -> None:
-    first = run(saved_model, metrics, str(repository), **THRESHOLDS)
-    assert run(saved_model, metrics, str(repository), **THRESHOLDS) == first
-    assert "the newest version holds the same bytes, kept" in capsys.readouterr().out
+def test_the_same_model_is_not_published_twice(saved_model: Path, repository: Path, tmp_path: Path, capsys) -> None:
+    first = deploy(saved_model, str(repository))
+    assert deploy(saved_model, str(repository), images_per_s=7.0) == first
+    assert "the newest version holds the same model, kept" in capsys.readouterr().out
     other = write_model(tmp_path / "other", "other weights")
-    assert run(other, metrics, str(repository), **THRESHOLDS) == str(repository / "marque" / "2")
-    assert run(saved_model, metrics, str(repository), **THRESHOLDS) == str(repository / "marque" / "3")
+    assert deploy(other, str(repository)) == str(repository / "marque" / "2")
+    assert deploy(saved_model, str(repository)) == str(repository / "marque" / "3")
 
 
 def test_a_number_that_is_taken_meanwhile_is_left_alone(saved_model: Path, repository: Path, monkeypatch) -> None:
@@ -149,64 +161,63 @@ def test_a_failed_copy_leaves_nothing(saved_model: Path, repository: Path) -> No
     assert names(repository / "marque") == []
 
 
-@pytest.mark.parametrize(
-    "figures", [{"top1": 0.79, "mean_iou": 0.9}, {"top1": 0.9, "mean_iou": 0.7}, {"top1": float("nan"), "mean_iou": 0.9}]
-)
-def test_a_model_below_the_thresholds_is_refused_with_figures(saved_model: Path, tmp_path: Path, repository: Path, figures) -> None:
-    metrics = write_metrics(tmp_path / "metrics.json", figures)
-    message = (
-        rf"top1 {figures['top1']:.3f} \(minimum 0.800\), mean_iou {figures['mean_iou']:.3f} \(minimum 0.800\); train a better one"
-    )
-    with pytest.raises(UserError, match=message):
-        run(saved_model, metrics, str(repository), **THRESHOLDS)
+def test_a_refused_model_is_not_deployed_and_the_reasons_are_said(saved_model: Path, repository: Path) -> None:
+    for blessed in (False, None, 1):
+        with pytest.raises(UserError, match=r"this one was refused: Top-1 accuracy is 0\.1, too low\. Train a better one"):
+            deploy(saved_model, str(repository), blessed=blessed, reasons=["Top-1 accuracy is 0.1, too low."])
     assert not repository.exists()
 
 
-def test_figures_that_just_reach_the_thresholds_pass(saved_model: Path, tmp_path: Path, repository: Path) -> None:
-    metrics = write_metrics(tmp_path / "metrics.json", {"top1": 0.8, "mean_iou": 0.8})
-    assert run(saved_model, metrics, str(repository), **THRESHOLDS)
+def test_the_evaluation_of_another_model_is_refused(saved_model: Path, tmp_path: Path, repository: Path) -> None:
+    evaluation = write_evaluation(tmp_path / "evaluation", write_model(tmp_path / "other", "other weights"))
+    with pytest.raises(UserError, match=r"expected the evaluation of .*export, received that of another model; run evaluate again"):
+        run(saved_model, evaluation, str(repository))
+    assert not repository.exists()
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({"top1": 0.9}, "expected a number 'mean_iou', received None"),
-        ({"top1": "high", "mean_iou": 0.9}, "expected a number 'top1', received 'high'"),
-        ({"top1": True, "mean_iou": 0.9}, "expected a number 'top1', received True"),
-        ([0.9], "expected a JSON object with top1, mean_iou, received a list"),
-    ],
-)
-def test_metrics_without_the_figures_are_refused(saved_model: Path, tmp_path: Path, repository: Path, content, message) -> None:
-    with pytest.raises(UserError, match=message):
-        run(saved_model, write_metrics(tmp_path / "metrics.json", content), str(repository), **THRESHOLDS)
-
-
-def test_missing_and_broken_inputs_are_refused(saved_model: Path, metrics: Path, tmp_path: Path, repository: Path) -> None:
-    with pytest.raises(UserError, match="cannot read it: No such file"):
-        run(saved_model, tmp_path / "none.json", str(repository), **THRESHOLDS)
-    (tmp_path / "broken.json").write_text("{")
-    with pytest.raises(UserError, match="expected JSON"):
-        run(saved_model, tmp_path / "broken.json", str(repository), **THRESHOLDS)
+def test_missing_and_broken_inputs_are_refused(saved_model: Path, tmp_path: Path, repository: Path) -> None:
+    with pytest.raises(UserError, match=r"expected an evaluation written by evaluate, found no metrics\.json"):
+        run(saved_model, tmp_path / "none", str(repository))
+    with pytest.raises(UserError, match="expected schema 'marque.metrics/2', received 'marque.metrics/1'"):
+        deploy(saved_model, str(repository), schema="marque.metrics/1")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"expected a SavedModel folder, found no saved_model\.pb"):
-        run(tmp_path, metrics, str(repository), **THRESHOLDS)
+        deploy(tmp_path / "empty", str(repository))
     with pytest.raises(UserError, match=r"expected a model name .* received '\.\./out'"):
-        run(saved_model, metrics, str(repository), "../out", **THRESHOLDS)
+        deploy(saved_model, str(repository), "../out")
     with pytest.raises(UserError, match="expected a local folder or gs://"):
-        run(saved_model, metrics, "s3://bucket/models", **THRESHOLDS)
+        deploy(saved_model, "s3://bucket/models")
     with pytest.raises(UserError, match="the model cannot be copied there: "):
-        run(saved_model, metrics, str(metrics), **THRESHOLDS)
+        deploy(saved_model, str(saved_model / "saved_model.pb"))
     assert not repository.exists()
 
 
-def test_a_bucket_gets_whole_versions(saved_model: Path, metrics: Path, tmp_path: Path, gcs: str) -> None:
+def test_the_champion_is_the_newest_complete_version(saved_model: Path, tmp_path: Path, repository: Path, gcs: str) -> None:
+    for place in (str(repository), f"gs://{gcs}/models"):
+        assert find(place, "marque") == ""
+        deploy(saved_model, place)
+        second = deploy(write_model(tmp_path / "other", f"other weights for {place}"), place)
+        assert find(place, "marque") == find(place, "marque", "2") == second
+        assert find(place, "marque", "1") == second.removesuffix("2") + "1"
+        assert find(place, "marque", "none") == ""
+        assert find(place, "marque", "gs://elsewhere/marque/3") == "gs://elsewhere/marque/3"
+        with pytest.raises(
+            UserError, match=r"champion: expected newest, none, an address, or a version in .*marque \(1, 2\), received 3"
+        ):
+            find(place, "marque", "3")
+    (repository / "marque" / "9").mkdir()
+    assert find(str(repository), "marque").endswith("/2")
+
+
+def test_a_bucket_gets_whole_versions(saved_model: Path, tmp_path: Path, gcs: str) -> None:
     repository = f"gs://{gcs}/models/"
-    first = run(saved_model, metrics, repository, **THRESHOLDS)
+    first = deploy(saved_model, repository)
     assert first == f"gs://{gcs}/models/marque/1"
-    assert storage.list_names(first) == storage.list_names(str(saved_model))
+    assert storage.list_names(first) == sorted([*storage.list_names(str(saved_model)), *EXTRA])
     assert storage.read_bytes(f"{first}/saved_model.pb") == (saved_model / "saved_model.pb").read_bytes()
-    assert run(saved_model, metrics, repository, **THRESHOLDS) == first
+    assert deploy(saved_model, repository) == first
     other = write_model(tmp_path / "other", "other weights")
-    assert run(other, metrics, repository, **THRESHOLDS) == f"gs://{gcs}/models/marque/2"
+    assert deploy(other, repository) == f"gs://{gcs}/models/marque/2"
 
 
 def test_a_bucket_skips_numbers_that_someone_copied_or_claimed(saved_model: Path, tmp_path: Path, gcs: str) -> None:

@@ -1,0 +1,38 @@
+"""Which published version a new model has to beat."""
+
+from pathlib import Path
+
+from components.common import storage
+from components.common.errors import UserError
+from components.deploy.publish import GRAPH, is_version
+
+NEWEST = "newest"
+NONE = "none"
+
+
+def find(repository: str, model: str, champion: str = NEWEST) -> str:
+    """The address of the version `<repository>/<model>/<integer>` that `champion` names; "" where there is none to beat.
+
+    Args:
+        repository: a local folder or `gs://bucket/path`.
+        model: the name under which it is published.
+        champion: `newest`, `none`, a version's number, or the address of an evaluation or a SavedModel anywhere, which is returned.
+
+    Raises:
+        UserError: no such version, or a bucket that cannot be read.
+    """
+    if champion == NONE:
+        return ""
+    if champion != NEWEST and not is_version(champion):
+        return champion
+    root = f"{repository.rstrip('/')}/{model}" if repository.startswith("gs://") else str(Path(repository).absolute() / model)
+    complete = [folder for folder, _, name in (name.partition("/") for name in storage.list_names(root)) if name == GRAPH]
+    versions = sorted((folder for folder in complete if is_version(folder)), key=int)
+    if champion == NEWEST:
+        return f"{root}/{versions[-1]}" if versions else ""
+    if champion not in versions:
+        raise UserError(
+            f"champion: expected {NEWEST}, {NONE}, an address, or a version in {root} ({', '.join(versions) or 'none there'}), "
+            f"received {champion}"
+        )
+    return f"{root}/{champion}"

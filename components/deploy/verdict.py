@@ -1,0 +1,30 @@
+"""The last check before a model is published: its evaluation must have blessed it, and must be its own.
+
+The pipeline asks evaluate's verdict already; deploy asks again, so that nothing but what was blessed leads into a repository.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from components.common.errors import UserError
+from components.common.evaluation import read_metrics
+from components.common.fingerprint import fingerprint
+
+
+def check(saved_model: Path, evaluation: Path) -> dict[str, Any]:
+    """Reads the evaluation of a SavedModel and returns what its metrics.json holds.
+
+    Raises:
+        UserError: no evaluation there, one of another model, or one that refused it.
+    """
+    metrics = read_metrics(evaluation)
+    if metrics.get("blessed") is not True:
+        reasons = " ".join(metrics.get("reasons", []))
+        raise UserError(
+            f"{evaluation}: expected the evaluation of a blessed model, this one was refused: {reasons} Train a better one"
+        )
+    if metrics.get("model") != fingerprint(saved_model):
+        raise UserError(
+            f"{evaluation}: expected the evaluation of {saved_model}, received that of another model; run evaluate again"
+        )
+    return metrics

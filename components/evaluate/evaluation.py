@@ -1,0 +1,48 @@
+"""The folder that evaluate writes, as it is found again: beside its report, or within a published version of a model."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.common import storage
+from components.common.errors import UserError
+from components.common.evaluation import IN_SAVED_MODEL, read_metrics
+from components.evaluate.predictions import Predictions, read
+
+MAX_BYTES = 2**30
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`address` as it was given, `metrics` what metrics.json holds, and the predictions that it is about."""
+
+    address: str
+    metrics: dict[str, Any]
+    predictions: Predictions
+
+
+def open_evaluation(address: str) -> Evaluation:
+    """Opens an evaluation folder, or the one in a published SavedModel; a local path or `gs://`.
+
+    Raises:
+        UserError: nothing there, damaged, of another schema, or figures that are not those of the predictions.
+    """
+    root = address.rstrip("/")
+    names = storage.list_names(root)
+    found = next((prefix for prefix in ("", f"{IN_SAVED_MODEL}/") if f"{prefix}metrics.json" in names), None)
+    if found is None:
+        raise UserError(
+            f"{address}: expected an evaluation (metrics.json, predictions.parquet), or a SavedModel with one, found none"
+        )
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in ("metrics.json", "predictions.parquet"):
+            folder = storage.fetch(f"{root}/{found}{name}", Path(scratch), max_bytes=MAX_BYTES).parent
+        metrics, predictions = read_metrics(folder), read(folder / "predictions.parquet")
+    top1 = float(predictions.right.mean())
+    if not isinstance(metrics.get("top1"), float | int) or abs(metrics["top1"] - top1) > TOLERANCE:
+        raise UserError(
+            f"{address}: expected the metrics of its predictions (top1 {top1:.6f}), received top1 {metrics.get('top1')!r}"
+        )
+    return Evaluation(address, metrics, predictions)
