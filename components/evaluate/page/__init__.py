@@ -1,0 +1,1 @@
+"""The pages people look at: one model's report, two models compared."""
