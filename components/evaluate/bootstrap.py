@@ -46,10 +46,10 @@ def resampled(statistic: Statistic, photos: int, resamples: int, seed: int = 0) 
 def interval(found: float, values: NDArray[np.float64]) -> list[float]:
     """The 95% interval [low, high] of a figure `found`, from its resamples `values`.
 
-    Resamples stray from the figure as the figure strays from the truth: where few photos make it larger on the whole (the calibration
-    error) or smaller (macro F1), percentiles alone would be wrong by that twice. So they are moved by twice the resamples' mean
-    error, as in the basic bootstrap (chapter 5 of Davison & Hinkley, "Bootstrap methods and their application", 1997), but keep
-    their own skew.
+    Resamples stray from the figure as the figure strays from the truth: where few photos make it larger on the whole (the
+    calibration error) or smaller (macro F1), percentiles alone would be wrong by that twice. So they are moved by twice the
+    resamples' mean error, as in the basic bootstrap (chapter 5 of Davison & Hinkley, "Bootstrap methods and their application",
+    1997), but keep their own skew.
     """
     tail = (1 - LEVEL) / 2
     return [float(edge) for edge in np.quantile(unbiased(found, values), [tail, 1 - tail])]

@@ -55,9 +55,9 @@ def contents(
         "classes": classes,
         "orders": orders(matrix, classes),
         "confusion": [[int(a), int(b), int(matrix[a, b])] for a, b in zip(*np.nonzero(matrix), strict=True)],
-        "per_class": _rows(per_class),
+        "per_class": rows_of(per_class),
         "confused": tables.confused_pairs(matrix, classes, CONFUSED_PAIRS),
-        "slices": _rows(slices),
+        "slices": rows_of(slices),
         "calibration": calibration.reliability(predictions),
         "iou": {"edges": edges.tolist(), "photos": np.histogram(predictions.iou, edges)[0].tolist()},
         "history": None if history is None else {name: _plain(column.tolist()) for name, column in history.items()},
@@ -97,10 +97,10 @@ def _by_model_ids(counts: list[int], records: Records, classes: list[str]) -> li
     return [known.get(name, 0) for name in classes]
 
 
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as JSON can hold them: what is not a number is None."""
     return [dict(zip(table.columns, _plain(list(row)), strict=True)) for row in table.itertuples(index=False)]
 
 
 def _plain(values: list[Any]) -> list[Any]:
-    """JSON has no NaN."""
     return [None if isinstance(value, float) and not math.isfinite(value) else value for value in values]

@@ -18,7 +18,7 @@ import pandas as pd
 from components.common.errors import UserError
 from components.common.settings import build
 from components.evaluate.evaluation import open_evaluation
-from components.evaluate.paired import Difference, differences
+from components.evaluate.paired import Difference, align, differences
 from components.evaluate.predictions import Predictions
 from components.evaluate.slices import JUDGED_PHOTOS
 
@@ -144,7 +144,7 @@ def _floor(slices: pd.DataFrame, name: str, floor: float) -> _Check:
 def _against(predictions: Predictions, champion: str, demands: Demands) -> tuple[list[_Check], dict[str, Difference]]:
     try:
         evaluation = open_evaluation(champion)
-        found = differences(evaluation.predictions, predictions)
+        found = differences(*align(evaluation.predictions, predictions))
     except UserError as error:
         return [_Check(False, f"The champion cannot be compared with: {error}.")], {}
     checks = [_not_worse(name, found[name], demands.max_drop) for name in NAMES]

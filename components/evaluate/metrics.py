@@ -119,8 +119,9 @@ class Figures:
 
 
 def summary(predictions: Predictions) -> dict[str, Any]:
-    """`photos`, `classes`, the figures of `Figures`, and `intervals`: of 95%, [low, high] by name; of the shares of photos Wilson's, of
-    the others from so many `resamples`."""
+    """`photos`, `classes`, the figures of `Figures`, and `intervals`: of 95%, [low, high] by name; of the shares of photos
+    Wilson's, of the others from so many `resamples`.
+    """
     figures, photos = Figures(predictions), len(predictions)
     found, resamples = figures(np.ones(photos)), resamples_of(photos)
     spread = resampled(figures, photos, resamples)

@@ -2,6 +2,7 @@
 is hard for both does not blur the difference.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from components.common.errors import UserError
 from components.evaluate.bootstrap import LEVEL, interval, resampled, resamples_of, unbiased
 from components.evaluate.metrics import Figures
-from components.evaluate.predictions import Predictions
+from components.evaluate.predictions import Predictions, reordered
 
 BOX_TOLERANCE_PX = 0.01
 
@@ -26,55 +27,57 @@ class Difference:
     at_least: float
 
 
-def align(first: Predictions, second: Predictions) -> NDArray[np.int64]:
-    """For each photo of `first` its row in `second`, `(n,)`.
+def align(first: Predictions, second: Predictions) -> tuple[Predictions, Predictions]:
+    """Both with the photos in the order of the first, and with the same ids: the first's classes, then those that only the second
+    knows.
 
     Raises:
         UserError: the photos are not the same, or their classes, boxes or sizes are not.
     """
-    names, others = first.files.to_pylist(), second.files.to_pylist()
+    second = reordered(second, _rows(first.files.to_pylist(), second.files.to_pylist()))
+    classes = list(dict.fromkeys([*first.classes, *second.classes]))
+    ids = np.array([classes.index(name) for name in second.classes], np.int32)
+    first = dataclasses.replace(first, classes=classes)
+    second = dataclasses.replace(second, classes=classes, labels=ids[second.labels], predicted=ids[second.predicted])
+    same = (
+        (first.labels == second.labels)
+        & (np.abs(first.true_boxes - second.true_boxes) <= BOX_TOLERANCE_PX).all(axis=1)
+        & (first.sizes == second.sizes).all(axis=1)
+    )
+    if not same.all():
+        one = first.files[int(np.argmin(same))].as_py()
+        raise UserError(
+            f"test sets differ: of {len(same)} photos of the same names {np.count_nonzero(~same)} have another class, box or size "
+            f"(one is {one!r}); evaluate both on the same records"
+        )
+    return first, second
+
+
+def differences(first: Predictions, second: Predictions) -> dict[str, Difference]:
+    """Every figure of `metrics.Figures`, second minus first, by paired bootstrap, of what `align` returns."""
+    of_first, of_second, photos = Figures(first), Figures(second), len(first)
+
+    def difference(weights: NDArray[np.float64]) -> dict[str, float]:
+        before, after = of_first(weights), of_second(weights)
+        return {name: after[name] - before[name] for name in before}
+
+    found = difference(np.ones(photos))
+    spread = resampled(difference, photos, resamples_of(photos))
+    return {name: _difference(found[name], values) for name, values in spread.items()}
+
+
+def _rows(names: list[str], others: list[str]) -> NDArray[np.int64]:
+    """Where among `others` each of `names` is."""
     places = {name: row for row, name in enumerate(others)}
     if len(places) < len(others) or len(set(names)) < len(names):
         raise UserError("test sets: expected every photo once, found some twice")
     ours, theirs = [name for name in names if name not in places], sorted(places.keys() - set(names))
     if ours or theirs:
-        one = (ours or theirs)[0]
         raise UserError(
             f"test sets differ: expected the same photos, {len(ours)} of {len(names)} are in the first alone and {len(theirs)} of "
-            f"{len(others)} in the second alone (one is {one!r}); evaluate both on the same records"
+            f"{len(others)} in the second alone (one is {(ours or theirs)[0]!r}); evaluate both on the same records"
         )
-    rows = np.array([places[name] for name in names])
-    classes = np.array(first.classes, object)[first.labels] == np.array(second.classes, object)[second.labels[rows]]
-    same = (
-        classes
-        & (np.abs(first.true_boxes - second.true_boxes[rows]) <= BOX_TOLERANCE_PX).all(axis=1)
-        & (first.sizes == second.sizes[rows]).all(axis=1)
-    )
-    if not same.all():
-        raise UserError(
-            f"test sets differ: of {len(names)} photos of the same names {np.count_nonzero(~same)} have another class, box or size "
-            f"(one is {names[int(np.argmin(same))]!r}); evaluate both on the same records"
-        )
-    return rows
-
-
-def differences(first: Predictions, second: Predictions) -> dict[str, Difference]:
-    """Every figure of `metrics.Figures`, second minus first, by paired bootstrap.
-
-    Raises:
-        UserError: they are not of the same photos, see `align`.
-    """
-    rows = align(first, second)
-    of_first, of_second = Figures(first), Figures(second)
-    order = np.argsort(rows)
-
-    def difference(weights: NDArray[np.float64]) -> dict[str, float]:
-        before, after = of_first(weights), of_second(weights[order])
-        return {name: after[name] - before[name] for name in before}
-
-    found = difference(np.ones(len(rows)))
-    spread = resampled(difference, len(rows), resamples_of(len(rows)))
-    return {name: _difference(found[name], values) for name, values in spread.items()}
+    return np.array([places[name] for name in names])
 
 
 def _difference(found: float, values: NDArray[np.float64]) -> Difference:

@@ -1,18 +1,26 @@
 """Tiny records and tiny SavedModels that keep the contracts of shard and export."""
 
+import dataclasses
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import tensorflow as tf
+from numpy.typing import NDArray
 from PIL import Image
 
 from components.common import boxes, records
+from components.common.evaluation import SCHEMA
 from components.common.index import write_index
+from components.evaluate.answers import Answers
+from components.evaluate.predictions import Predictions, reordered, write
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 60, 220)}
 MEAN_TRAIN_BOX = [0.1, 0.2, 0.9, 0.8]
@@ -128,3 +136,64 @@ def make_model(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def make_records(tmp_path: Path) -> Callable[..., Path]:
     return lambda *args, **kwargs: save_records(tmp_path / "made_records", *args, **kwargs)
+
+
+CARS = ["Audi A5 Coupe 2012", "Audi S5 Coupe 2012", "Ford GT Coupe 2006", "Ram C-V Cargo Van 2012", "Volvo 240 Sedan 1993"]
+
+
+def made_predictions(seed: int, photos: int = 60, classes: Sequence[str] = CARS, skill: float = 0.6) -> Predictions:
+    """Random photos, answered right in about `skill` of the cases; scores and IoU have ties, and the last class never occurs."""
+    rng = np.random.default_rng(seed)
+    known = max(len(classes) - 1, 1)
+    labels = rng.integers(known, size=photos, dtype=np.int32)
+    ranked = np.argsort(rng.random((photos, len(classes))), axis=1)
+    hit = rng.random(photos) < skill
+    best = np.where(hit, labels, ranked[:, 0]).astype(np.int32)
+    ranks = np.where(best == labels, 0, 1 + rng.integers(0, 6, photos)).astype(np.int32)
+    sizes = np.stack([rng.integers(60, 200, photos), rng.integers(60, 200, photos)], axis=1).astype(np.int32)
+    corner = rng.random((photos, 2)) * 0.3
+    true = boxes.to_pixels(np.concatenate([corner, corner + 0.3 + 0.4 * rng.random((photos, 2))], axis=1), *sizes.T)
+    found = boxes.clip(true + np.round(rng.normal(0, 8, (photos, 4))), *sizes.T)
+    return Predictions(
+        classes=list(classes),
+        files=pa.chunked_array([[f"{i:05d}.jpg" for i in range(photos)]]),
+        labels=labels,
+        predicted=best,
+        scores=(np.round(rng.random(photos) * 20) / 20).astype(np.float32),
+        ranks=ranks,
+        true_boxes=true,
+        boxes=found,
+        sizes=sizes,
+        iou=boxes.iou(found, true),
+    )
+
+
+def only(predictions: Predictions, rows: NDArray[np.int64]) -> Predictions:
+    """These photos, in this order, to be changed without changing the others."""
+    return dataclasses.replace(reordered(predictions, rows), classes=list(predictions.classes))
+
+
+def save_evaluation(folder: Path, predictions: Predictions) -> Path:
+    """What a later model is compared with, as `evaluate` writes it."""
+    folder.mkdir(parents=True)
+    others = np.argsort(np.arange(len(predictions.classes)) != predictions.predicted[:, None], axis=1, kind="stable")
+    answers = Answers(
+        predictions.files.to_pylist(),
+        predictions.labels,
+        predictions.sizes,
+        predictions.true_boxes,
+        others.astype(np.int32),
+        np.repeat(predictions.scores[:, None], others.shape[1], axis=1),
+        predictions.boxes,
+    )
+    write(folder / "predictions.parquet", [answers], predictions.classes)
+    metrics = {"schema": SCHEMA, "top1": float(predictions.right.mean())}
+    (folder / "metrics.json").write_text(json.dumps(metrics), "utf-8")
+    return folder
+
+
+def page_data(page: Path) -> dict[str, Any]:
+    """What a page holds for its scripts."""
+    found = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])

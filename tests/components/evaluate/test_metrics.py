@@ -1,93 +1,160 @@
+"""Every figure against an independent computation: scikit-learn, pycocotools, NumPy, painted boxes."""
+
+import contextlib
+import io
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support, top_k_accuracy_score
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
 from components.common import boxes
 from components.evaluate import metrics
+from components.evaluate.calibration import BINS, reliability
+from components.evaluate.metrics import Figures
+from components.evaluate.predictions import Predictions
+from tests.components.evaluate.conftest import made_predictions, only
 
-CLASSES = 7
-repeatable = settings(deadline=None, derandomize=True)
+EXACT = 1e-6
 seeds = st.integers(0, 2**32 - 1)
+sizes = st.integers(1, 80)
 
 
-def guesses(seed: int, photos: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels, the scores of every class and the ranking by them; the last class never occurs."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, CLASSES - 1, photos).astype(np.int32)
-    scores = rng.random((photos, CLASSES))
-    scores[np.arange(photos), labels] += rng.random(photos)
-    scores[:, -1] = -1
-    return labels, scores, np.argsort(-scores, axis=1).astype(np.int32)
+def figures(predictions: Predictions) -> dict[str, float]:
+    return Figures(predictions)(np.ones(len(predictions)))
 
 
-@repeatable
-@given(seeds)
-def test_labels_figures_are_scikit_learns(seed: int) -> None:
-    labels, scores, ranked = guesses(seed)
-    iou = np.zeros(len(labels), np.float32)
-    matrix = metrics.confusion(labels, ranked[:, 0], CLASSES)
-    found = metrics.per_class(matrix, labels, iou)
-    summary = metrics.summary(labels, ranked, iou, iou, CLASSES)
-    everyone = np.arange(CLASSES)
+@given(seeds, sizes)
+def test_labels_figures_are_scikit_learns(seed: int, photos: int) -> None:
+    predictions = made_predictions(seed, photos)
+    labels, predicted, everyone = predictions.labels, predictions.predicted, np.arange(len(predictions.classes))
+    matrix = metrics.confusion(predictions)
+    found = metrics.per_class(matrix, predictions)
 
-    np.testing.assert_array_equal(matrix, confusion_matrix(labels, ranked[:, 0], labels=everyone))
-    expected = precision_recall_fscore_support(labels, ranked[:, 0], labels=everyone, zero_division=0)
+    np.testing.assert_array_equal(matrix, confusion_matrix(labels, predicted, labels=everyone))
+    expected = precision_recall_fscore_support(labels, predicted, labels=everyone, zero_division=0)
     for ours, theirs in zip((found.precision, found.recall, found.f1, found.support), expected, strict=True):
-        np.testing.assert_allclose(ours, theirs)
-    assert summary["macro_f1"] == pytest.approx(f1_score(labels, ranked[:, 0], average="macro", zero_division=0))
-    for name, k in (("top1", 1), ("top5", 5)):
-        assert summary[name] == pytest.approx(top_k_accuracy_score(labels, scores, k=k, labels=everyone))
+        np.testing.assert_allclose(ours, theirs, atol=EXACT)
+    for average in ("macro", "weighted"):
+        theirs = f1_score(labels, predicted, average=average, zero_division=0)
+        assert figures(predictions)[f"{average}_f1"] == pytest.approx(theirs, abs=EXACT)
 
 
-@repeatable
+@given(seeds, sizes)
+def test_shares_and_boxes_are_numpys(seed: int, photos: int) -> None:
+    predictions = made_predictions(seed, photos)
+    found, iou = figures(predictions), predictions.iou.astype(float)
+    assert found["top1"] == pytest.approx((predictions.predicted == predictions.labels).mean(), abs=EXACT)
+    assert found["top5"] == pytest.approx((predictions.ranks < 5).mean(), abs=EXACT)
+    assert found["mean_iou"] == pytest.approx(iou.mean(), abs=EXACT)
+    assert found["median_iou"] == pytest.approx(np.median(iou), abs=EXACT)
+    for name, mark in (("iou_50", 0.5), ("iou_75", 0.75), ("iou_90", 0.9)):
+        assert found[name] == pytest.approx((predictions.iou >= np.float32(mark)).mean(), abs=EXACT)
+
+
+def coco(predictions: Predictions) -> list[float]:
+    """AP, AP50 and AP75 by pycocotools, each photo an image with one object and one detection."""
+    truth, answer = COCO(), COCO()
+    corner_and_size = lambda box: [*box[:2].tolist(), *(box[2:] - box[:2]).tolist()]  # noqa: E731
+    images = [{"id": i + 1} for i in range(len(predictions))]
+    categories = [{"id": i + 1} for i in range(len(predictions.classes))]
+    for index, labels, found in (
+        (truth, predictions.labels, predictions.true_boxes),
+        (answer, predictions.predicted, predictions.boxes),
+    ):
+        index.dataset = {
+            "images": images,
+            "categories": categories,
+            "annotations": [
+                {
+                    "id": i + 1,
+                    "image_id": i + 1,
+                    "category_id": int(labels[i]) + 1,
+                    "bbox": corner_and_size(found[i].astype(float)),
+                    "area": 1.0,
+                    "iscrowd": 0,
+                    "score": float(predictions.scores[i]),
+                }
+                for i in range(len(predictions))
+            ],
+        }
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth.createIndex()
+        answer.createIndex()
+        evaluation = COCOeval(truth, answer, "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation.stats[:3].tolist()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_average_precision_is_pycocotools(seed: int) -> None:
+    predictions = made_predictions(seed, photos=1 + 7 * seed, skill=seed % 5 / 4)
+    found = figures(predictions)
+    assert [found["ap"], found["ap_50"], found["ap_75"]] == pytest.approx(coco(predictions), abs=EXACT)
+
+
+@given(seeds, sizes)
+def test_photos_that_count_several_times_are_as_if_they_were_there_several_times(seed: int, photos: int) -> None:
+    predictions = made_predictions(seed, photos)
+    times = np.random.default_rng(seed).multinomial(photos, np.full(photos, 1 / photos))
+    repeated = only(predictions, np.repeat(np.arange(photos), times))
+    assert Figures(predictions)(times.astype(float)) == pytest.approx(figures(repeated), abs=1e-9)
+
+
 @given(seeds)
 def test_figures_do_not_depend_on_the_photos_order(seed: int) -> None:
-    labels, _, ranked = guesses(seed)
+    predictions = made_predictions(seed)
     rng = np.random.default_rng(seed)
-    iou = rng.random(len(labels), np.float32)
-    order = rng.permutation(len(labels))
-    straight = metrics.summary(labels, ranked, iou, iou / 2, CLASSES)
-    shuffled = metrics.summary(labels[order], ranked[order], iou[order], iou[order] / 2, CLASSES)
-    assert shuffled == pytest.approx(straight)
+    # of photos with one score, COCO counts the first first
+    predictions.scores[:] = rng.permutation(len(predictions)) / len(predictions)
+    shuffled = only(predictions, rng.permutation(len(predictions)))
+    assert figures(shuffled) == pytest.approx(figures(predictions), abs=1e-9)
 
 
-@repeatable
-@given(seeds)
-def test_figures_are_shares_and_ordered(seed: int) -> None:
-    labels, _, ranked = guesses(seed)
-    iou = np.random.default_rng(seed).random(len(labels), np.float32)
-    found = metrics.summary(labels, ranked, iou, iou, CLASSES)
-    assert 0 <= found["top1"] <= found["top5"] <= 1
-    assert 0 <= found["iou_75"] <= found["iou_50"] <= 1
-    assert found["mean_iou"] >= 0.75 * found["iou_75"]
-    assert found["photos"] == len(labels)
+@given(seeds, sizes)
+def test_calibration_is_that_of_its_definition(seed: int, photos: int) -> None:
+    predictions = made_predictions(seed, photos)
+    score, right = predictions.scores.astype(float), predictions.right
+    error = 0.0
+    for i in range(BINS):
+        inside = (score > i / BINS) & (score <= (i + 1) / BINS) | ((score == 0) & (i == 0))
+        if inside.any():
+            error += inside.mean() * abs(score[inside].mean() - right[inside].mean())
+    assert figures(predictions)["ece"] == pytest.approx(error, abs=EXACT)
 
 
-def test_known_answers() -> None:
-    labels = np.array([0, 0, 1, 2], np.int32)
-    ranked = np.array([[0, 1], [1, 0], [1, 0], [1, 0]], np.int32)
-    iou = np.array([0.5, 0.75, 0.25, 1.0], np.float32)
-    baseline = np.array([0.0, 0.5, 0.5, 1.0], np.float32)
-    found = metrics.summary(labels, ranked, iou, baseline, 4)
-    assert found == {
-        "top1": 0.5,
-        "top5": 0.75,
-        "mean_iou": 0.625,
-        "median_iou": 0.625,
-        "iou_50": 0.75,
-        "iou_75": 0.5,
-        "mean_box_iou_baseline": 0.5,
-        "macro_f1": pytest.approx((2 / 3 + 2 / 4 + 0) / 3),
-        "photos": 4,
-        "classes": 4,
-    }
-    per_class = metrics.per_class(metrics.confusion(labels, ranked[:, 0], 4), labels, iou)
-    np.testing.assert_array_equal(per_class.mean_iou, [0.625, 0.25, 1.0, np.nan])
+def test_the_reliability_curve_is_scikit_learns() -> None:
+    predictions = made_predictions(3, photos=500)
+    predictions.scores[:] = np.random.default_rng(3).random(500)  # no score on an edge, which scikit-learn counts to the left
+    bins = [row for row in reliability(predictions) if row["photos"]]
+    accuracy, confidence = calibration_curve(predictions.right, predictions.scores, n_bins=BINS)
+    np.testing.assert_allclose([row["accuracy"] for row in bins], accuracy, atol=EXACT)
+    np.testing.assert_allclose([row["confidence"] for row in bins], confidence, atol=EXACT)
+    assert sum(row["photos"] for row in bins) == 500
 
 
-@repeatable
+def test_a_model_that_is_always_right_and_sure_has_no_error() -> None:
+    predictions = made_predictions(1, skill=1.0)
+    predictions.scores[:], predictions.iou[:] = 1, 1
+    found = figures(predictions)
+    assert found.pop("ece") == 0
+    assert found == dict.fromkeys(found, 1.0)
+
+
+def test_mean_iou_of_a_class_without_photos_is_unknown() -> None:
+    predictions = made_predictions(2)
+    found = metrics.per_class(metrics.confusion(predictions), predictions).mean_iou
+    for label in range(4):
+        assert found[label] == pytest.approx(predictions.iou[predictions.labels == label].mean(), abs=EXACT)
+    assert np.isnan(found[4])
+
+
 @given(st.lists(st.tuples(*[st.integers(0, 24)] * 8), min_size=1, max_size=20))
 def test_iou_is_that_of_painted_boxes(corners: list[tuple[int, ...]]) -> None:
     pairs = np.array(corners, np.float32).reshape(-1, 2, 4)
@@ -98,4 +165,4 @@ def test_iou_is_that_of_painted_boxes(corners: list[tuple[int, ...]]) -> None:
             canvas[y1:y2, x1:x2] = True
         union = (painted[0] | painted[1]).sum()
         expected.append((painted[0] & painted[1]).sum() / union if union else 0)
-    np.testing.assert_allclose(boxes.iou(pairs[:, 0], pairs[:, 1]), expected, rtol=1e-5)
+    np.testing.assert_allclose(boxes.iou(pairs[:, 0], pairs[:, 1]), expected, atol=EXACT)

@@ -1,9 +1,8 @@
-import base64
-import io
+"""The step as the pipeline calls it: a SavedModel whose answers are known, and what the folder then holds."""
+
+import dataclasses
 import json
-import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -12,67 +11,39 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from components.common.fingerprint import fingerprint
+from components.evaluate.gate import Demands
 from components.evaluate.step import run
+from tests.components.evaluate.conftest import page_data
 
 FILES = {
     "metrics.json",
     "predictions.parquet",
     "confusion.csv",
     "per_class.csv",
+    "slices.csv",
     "confusion.png",
     "iou.png",
+    "model_card.md",
+    "model_card.json",
     "report.html",
 }
 HISTORY = "epoch,loss,val_loss,val_top1,val_iou,learning_rate\n0,3.0,2.5,0.2,,0.1\n1,2.0,1.9,0.5,0.6,0.1\n"
+DEMANDS = Demands(min_top1=0.8, min_mean_iou=0.7)
+Evaluated = tuple[dict[str, Any], Path]
 
 
 @pytest.fixture(scope="module")
-def evaluated(tmp_path_factory: pytest.TempPathFactory, colour_model: Path, colour_records: Path) -> tuple[dict[str, Any], Path]:
-    folder = tmp_path_factory.mktemp("evaluated")
-    (folder / "history.csv").write_text(HISTORY)
-    output = folder / "new" / "output"
-    options = {"min_top1": 0.8, "min_mean_iou": 0.7, "history": folder / "history.csv", "batch": 5}
-    return run(colour_model, [colour_records], output, **options), output
+def evaluated(tmp_path_factory: pytest.TempPathFactory, colour_model: Path, colour_records: Path) -> Evaluated:
+    output = tmp_path_factory.mktemp("evaluated") / "new" / "output"
+    return run(colour_model, [colour_records], output, demands=DEMANDS, batch=5), output
 
 
-class Page(HTMLParser):
-    """What a browser would see of the page: open tags, attributes that load, and the text."""
-
-    VOID = frozenset({"meta", "img", "br", "source", "image", "rect"})
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.tags: list[str] = []
-        self.loads: list[str] = []
-        self.text = ""
-        self.open: list[str] = []
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.loads += [value or "" for name, value in attrs if name in {"src", "srcset", "href"}]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-@pytest.fixture(scope="module")
-def page(evaluated: tuple[dict[str, Any], Path]) -> Page:
-    return Page((evaluated[1] / "report.html").read_text("utf-8"))
-
-
-def test_figures_of_known_photos(evaluated: tuple[dict[str, Any], Path]) -> None:
+def test_figures_of_known_photos(evaluated: Evaluated, colour_model: Path) -> None:
     found, output = evaluated
     assert {path.name for path in output.iterdir()} == FILES
     assert json.loads((output / "metrics.json").read_text("utf-8")) == found
-    assert found["schema"] == "marque.metrics/1"
+    assert found["schema"] == "marque.metrics/2"
     assert (found["photos"], found["classes"]) == (12, 3)
     assert found["top1"] == pytest.approx(10 / 12)
     assert found["top5"] == 1
@@ -82,12 +53,15 @@ def test_figures_of_known_photos(evaluated: tuple[dict[str, Any], Path]) -> None
     upper_half, corner = 0.125 / 0.48, 0.15 * 0.05 / (0.48 + 0.0625 - 0.15 * 0.05)
     assert found["mean_box_iou_baseline"] == pytest.approx((6 * 0.25 / 0.48 + 3 * upper_half + 3 * corner) / 12, abs=1e-4)
     assert found["images_per_s"] > 0
-    assert found["thresholds"] == {"min_top1": 0.8, "min_mean_iou": 0.7}
+    assert found["model"] == fingerprint(colour_model)
+    assert found["gate"] == dataclasses.asdict(DEMANDS)
     assert found["blessed"] is False
-    assert len(found["reasons"]) == 2
+    assert len(found["reasons"]) == 3
+    for low, high in found["intervals"].values():
+        assert 0 <= low <= high <= 1
 
 
-def test_predictions_hold_every_photo(evaluated: tuple[dict[str, Any], Path], photos: list[Any]) -> None:
+def test_predictions_hold_every_photo(evaluated: Evaluated, photos: list[Any]) -> None:
     table = pd.read_parquet(evaluated[1] / "predictions.parquet").set_index("file")
     assert len(table) == len(photos)
     mistaken = table.loc["mistaken <b>.jpg"]
@@ -104,7 +78,7 @@ def test_predictions_hold_every_photo(evaluated: tuple[dict[str, Any], Path], ph
         assert row["iou"] == pytest.approx([1, 0.5, 0][number // 3 % 3], abs=1e-6)
 
 
-def test_tables_carry_the_names(evaluated: tuple[dict[str, Any], Path], classes: list[str]) -> None:
+def test_tables_carry_the_names(evaluated: Evaluated, classes: list[str]) -> None:
     matrix = pd.read_csv(evaluated[1] / "confusion.csv", index_col=0)
     assert list(matrix.index) == list(matrix.columns) == classes
     assert matrix.to_numpy().tolist() == [[4, 0, 1], [0, 3, 1], [0, 0, 3]]
@@ -115,58 +89,85 @@ def test_tables_carry_the_names(evaluated: tuple[dict[str, Any], Path], classes:
     assert table["mean_iou"].tolist() == pytest.approx([3.5 / 5, 2.5 / 4, 1.5 / 3])
 
 
-def test_pictures_are_pictures(evaluated: tuple[dict[str, Any], Path]) -> None:
+def test_pictures_are_pictures(evaluated: Evaluated) -> None:
     for name in ("confusion.png", "iou.png"):
         with Image.open(evaluated[1] / name) as picture:
             assert min(picture.size) > 300
             assert np.unique(np.asarray(picture.convert("L"))).size > 10
 
 
-def test_report_is_well_formed_and_holds_all_it_shows(page: Page) -> None:
-    assert page.open == []
-    assert len(page.loads) == 3 * 2 + 12, "three charts in two themes, and every photo"
-    for load in page.loads:
-        kind, _, content = load.partition(";base64,")
-        assert kind in {"data:image/png", "data:image/jpeg"}
-        Image.open(io.BytesIO(base64.b64decode(content, validate=True))).verify()
-    assert page.tags.count("rect") == 2 * 12
+def test_the_page_shows_what_was_found(evaluated: Evaluated, classes: list[str]) -> None:
+    found, output = evaluated
+    page = page_data(output / "report.html")
+    assert page["metrics"] == found
+    assert page["classes"] == classes
+    assert sorted(page["confusion"]) == [[0, 0, 4], [0, 2, 1], [1, 1, 3], [1, 2, 1], [2, 2, 3]]
+    assert sum(page["iou"]["photos"]) == 12
+    assert sum(row["photos"] for row in page["calibration"]) == 12
+    assert page["data"]["test"] == [5, 4, 3]
+    assert page["photos_left_out"] == 0
+    assert {photo["file"] for photo in page["photos"]} == {f"{i:03d}.jpg" for i in (*range(10), 11)} | {"mistaken <b>.jpg"}
+    mistaken = next(photo for photo in page["photos"] if photo["file"] == "mistaken <b>.jpg")
+    assert (mistaken["true"], mistaken["predicted"], mistaken["iou"]) == (0, 2, 1)
+    assert mistaken["true_box"] == mistaken["predicted_box"] == [10, 7.5, 20, 15]
+    assert page["history"] is None
+    assert page["heat"] == []
 
 
-def test_report_says_the_verdict_and_the_figures(page: Page, evaluated: tuple[dict[str, Any], Path]) -> None:
-    assert "Not blessed" in page.text
-    for reason in evaluated[0]["reasons"]:
-        assert reason in page.text
-    assert f"always the mean box: {evaluated[0]['mean_box_iou_baseline']:.3f}" in page.text
-    assert "83.3%" in page.text
+def test_the_card_says_what_the_model_is(evaluated: Evaluated) -> None:
+    found, output = evaluated
+    card = json.loads((output / "model_card.json").read_text("utf-8"))
+    assert card["figures"]["top1"] == found["top1"]
+    assert card["figures"]["intervals"] == found["intervals"]
+    assert card["verdict"] == {
+        "words": "**Refused** by the gate:",
+        **{name: found[name] for name in ("blessed", "reasons", "override", "champion")},
+    }
+    assert card["data"]["photos"] == {"train": 0, "validation": 0, "test": 12}
+    assert card["hashes"]["model"] == found["model"]
+    assert all(len(card["hashes"][name]) == 64 for name in ("records", "model", "code"))
+    words = (output / "model_card.md").read_text("utf-8")
+    assert "**Refused** by the gate:" in words
+    assert "| Top-1, the best answer is right | 83.3% |" in words
+    assert f"- model: `{found['model']}`" in words
 
 
-def test_names_are_text_never_markup(page: Page, evaluated: tuple[dict[str, Any], Path], classes: list[str]) -> None:
-    assert "script" not in page.tags
-    assert "b" not in page.tags
-    for name in [*classes, "mistaken <b>.jpg"]:
-        assert name in page.text
-    html = (evaluated[1] / "report.html").read_text("utf-8")
-    assert not re.search(r"https?:|//", re.sub(r"base64,[^\"]*", "", html))
-
-
-def test_wall_shows_worst_boxes_then_wrong_labels_then_right_ones(page: Page) -> None:
-    titles = [page.text.index(title) for title in ("Worst boxes", "Wrong labels", "Right ones")]
-    assert titles == sorted(titles)
-    wall = page.text[titles[0] :]
-    ious = [float(found) for found in re.findall(r"IoU (\d\.\d\d)", wall)]
-    assert ious[:8] == sorted(ious)[:8]
-    wrong, right = page.text[titles[1] : titles[2]], page.text[titles[2] :]
-    assert "mistaken <b>.jpg" in wrong
-    assert "answered" not in right
-
-
-def test_without_history_the_report_has_no_training_curves(tmp_path: Path, colour_model: Path, colour_records: Path) -> None:
-    found = run(colour_model, [colour_records], tmp_path)
-    page = Page((tmp_path / "report.html").read_text("utf-8"))
-    assert len(page.loads) == 2 * 2 + 12
+def test_an_override_is_in_the_card_and_in_the_metrics(tmp_path: Path, colour_model: Path, colour_records: Path) -> None:
+    found = run(colour_model, [colour_records], tmp_path / "out", demands=DEMANDS, override="asked for by [J. Doe](x) <b>")
     assert found["blessed"] is True
-    assert "Blessed" in page.text
-    assert "Not blessed" not in page.text
+    assert found["override"] == "asked for by [J. Doe](x) <b>"
+    words = (tmp_path / "out" / "model_card.md").read_text("utf-8")
+    assert "**Let through against the verdict.**" in words
+    assert r"Let through in spite of that: asked for by \[J. Doe\](x) \<b\>" in words
+
+
+def test_the_evaluation_of_what_serves_is_the_next_models_champion(
+    tmp_path: Path, colour_model: Path, colour_records: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    run(colour_model, [colour_records], first)
+    found = run(colour_model, [colour_records], second, champion=str(first))
+    assert found["blessed"] is True
+    assert found["champion"]["address"] == str(first)
+    assert {each["difference"] for each in found["champion"]["differences"].values()} == {0}
+
+
+@pytest.mark.slow
+def test_with_the_trained_model_and_the_dataset_the_page_has_all(
+    tmp_path: Path, toy_model: Path, toy_records: list[Path], toy_dataset: Path
+) -> None:
+    from components.export.step import run as export
+
+    export(toy_model, tmp_path / "saved_model")
+    run(tmp_path / "saved_model", toy_records, tmp_path / "out", model=toy_model, dataset=toy_dataset)
+    page = page_data(tmp_path / "out" / "report.html")
+    assert page["history"]["epoch"] == [1, 2]
+    assert len(page["heat"]) >= 4
+    assert page["data"]["source"].startswith("toy://")
+    assert sum(page["data"]["train"]) > 0
+    card = json.loads((tmp_path / "out" / "model_card.json").read_text("utf-8"))
+    assert card["recipe"]["backbone"] == card["model"]["backbone"] == "MobileNetV2-0.35"
+    assert len(card["hashes"]["dataset"]) == 64
 
 
 def test_the_models_ids_rule_whatever_the_order_in_the_records(
@@ -181,7 +182,7 @@ def test_the_models_ids_rule_whatever_the_order_in_the_records(
 
 
 def test_a_second_run_replaces_the_first_and_leaves_no_scraps(tmp_path: Path, colour_model: Path, colour_records: Path) -> None:
-    run(colour_model, [colour_records], tmp_path, min_top1=1)
-    run(colour_model, [colour_records], tmp_path, min_top1=0.5)
+    run(colour_model, [colour_records], tmp_path, demands=Demands(min_top1=1))
+    run(colour_model, [colour_records], tmp_path, demands=Demands(min_top1=0.5))
     assert {path.name for path in tmp_path.iterdir()} == FILES
     assert json.loads((tmp_path / "metrics.json").read_text())["blessed"] is True

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from components.common.errors import UserError
+from components.evaluate.gate import Demands
 from components.evaluate.step import run
 
 
@@ -15,10 +16,10 @@ from components.evaluate.step import run
 def fails(tmp_path: Path, colour_model: Path, colour_records: Path) -> Callable[..., None]:
     """Runs the step, expects one line that matches, and nothing written."""
 
-    def check(expected: str, model: Path = colour_model, records: Path = colour_records, **options: Any) -> None:
+    def check(expected: str, saved_model: Path = colour_model, records: Path = colour_records, **options: Any) -> None:
         output = tmp_path / "output"
         with pytest.raises(UserError, match=expected) as caught:
-            run(model, [records], output, **options)
+            run(saved_model, [records], output, **options)
         assert "\n" not in str(caught.value)
         assert not output.exists()
 
@@ -38,32 +39,32 @@ def save(folder: Path, function: Any, name: str = "serving_default") -> Path:
 
 
 def test_no_saved_model(fails: Callable[..., None], tmp_path: Path) -> None:
-    fails("expected a SavedModel written by export, found no saved_model.pb", model=tmp_path)
+    fails("expected a SavedModel written by export, found no saved_model.pb", saved_model=tmp_path)
 
 
 def test_a_damaged_saved_model(fails: Callable[..., None], copied_model: Path) -> None:
     (copied_model / "saved_model.pb").write_bytes(b"no graph")
-    fails("expected a whole SavedModel", model=copied_model)
+    fails("expected a whole SavedModel", saved_model=copied_model)
 
 
 def test_a_saved_model_without_its_variables(fails: Callable[..., None], copied_model: Path) -> None:
     shutil.rmtree(copied_model / "variables")
-    fails("expected a whole SavedModel", model=copied_model)
+    fails("expected a whole SavedModel", saved_model=copied_model)
 
 
 def test_another_signature_name(fails: Callable[..., None], tmp_path: Path) -> None:
     serve = tf.function(lambda jpeg: {"labels": jpeg}, input_signature=[tf.TensorSpec([None], tf.string, name="jpeg")])
-    fails(r"expected the signature 'serving_default', found \['predict'\]", model=save(tmp_path / "other", serve, "predict"))
+    fails(r"expected the signature 'serving_default', found \['predict'\]", saved_model=save(tmp_path / "other", serve, "predict"))
 
 
 def test_another_input(fails: Callable[..., None], tmp_path: Path) -> None:
     serve = tf.function(lambda image: {"labels": image}, input_signature=[tf.TensorSpec([None, 8], tf.float32, name="image")])
-    fails(r"expected the inputs jpeg \(string\), found image \(float32\)", model=save(tmp_path / "other", serve))
+    fails(r"expected the inputs jpeg \(string\), found image \(float32\)", saved_model=save(tmp_path / "other", serve))
 
 
 def test_other_outputs(fails: Callable[..., None], tmp_path: Path) -> None:
     serve = tf.function(lambda jpeg: {"labels": jpeg}, input_signature=[tf.TensorSpec([None], tf.string, name="jpeg")])
-    fails(r"expected the outputs boxes \(float32\), .* found labels \(string\)", model=save(tmp_path / "other", serve))
+    fails(r"expected the outputs boxes \(float32\), .* found labels \(string\)", saved_model=save(tmp_path / "other", serve))
 
 
 def test_outputs_of_another_shape(fails: Callable[..., None], copied_model: Path, tmp_path: Path) -> None:
@@ -72,25 +73,25 @@ def test_outputs_of_another_shape(fails: Callable[..., None], copied_model: Path
 
     other = save(tmp_path / "other", tf.function(flat, input_signature=[tf.TensorSpec([None], tf.string, name="jpeg")]))
     shutil.copytree(copied_model / "assets.extra", other / "assets.extra")
-    fails(r"expected labels and scores \(12, k\) and boxes \(12, 4\), received \(12,\)", model=other)
+    fails(r"expected labels and scores \(1, k\) and boxes \(1, 4\), received \(1,\)", saved_model=other)
 
 
 def test_no_class_names(fails: Callable[..., None], copied_model: Path) -> None:
     (copied_model / "assets.extra" / "classes.json").unlink()
-    fails("classes.json: expected the class names of the model, found no such file", model=copied_model)
+    fails("classes.json: expected the class names of the model, found no such file", saved_model=copied_model)
 
 
 @pytest.mark.parametrize("content", ["{", "{}", "[1, 2]", '["twice", "twice"]'])
 def test_class_names_that_are_none(fails: Callable[..., None], copied_model: Path, content: str) -> None:
     (copied_model / "assets.extra" / "classes.json").write_text(content)
-    fails("classes.json: expected a JSON list of", model=copied_model)
+    fails("classes.json: expected a JSON list of", saved_model=copied_model)
 
 
 def test_an_answer_that_is_not_among_the_class_names(
     fails: Callable[..., None], copied_model: Path, classes: list[str], photos: list[Any], make_records: Callable[..., Path]
 ) -> None:
     (copied_model / "assets.extra" / "classes.json").write_text(json.dumps(classes[:2]))
-    fails("does not know 'Azure 2003'", model=copied_model, records=make_records([photos[0]], classes[:2]))
+    fails("does not know 'Azure 2003'", saved_model=copied_model, records=make_records([photos[0]], classes[:2]))
 
 
 def test_records_with_a_class_the_model_does_not_know(
@@ -100,7 +101,7 @@ def test_records_with_a_class_the_model_does_not_know(
 
 
 def test_scores_that_are_not_numbers(fails: Callable[..., None], classes: list[str], make_model: Callable[..., Path]) -> None:
-    fails("expected finite scores, received NaN or infinity for 000.jpg", model=make_model(classes, poison=float("nan")))
+    fails("expected finite scores, received NaN or infinity for 000.jpg", saved_model=make_model(classes, poison=float("nan")))
 
 
 def test_an_empty_split(fails: Callable[..., None], classes: list[str], make_records: Callable[..., Path]) -> None:
@@ -124,8 +125,9 @@ def test_a_shard_that_is_cut_off(fails: Callable[..., None], photos: list[Any], 
     [
         ({"split": "tset"}, "split: expected one of train, validation, test, received 'tset'"),
         ({"batch": 0}, "batch: expected at least 1 photo, received 0"),
-        ({"min_top1": 70.0}, "min_top1: expected a number in 0-1, received 70.0"),
-        ({"history": Path("none.csv")}, "none.csv: expected the history of a training, found no such file"),
+        ({"model": Path("nowhere")}, "history.csv: expected the history of a training, found no such file"),
+        ({"dataset": Path("nowhere")}, "nowhere: expected a dataset written by ingest, found no dataset.json"),
+        ({"demands": Demands(slice_floors={"colour": 0.5})}, "slice_floors: expected a dimension"),
     ],
 )
 def test_settings(fails: Callable[..., None], options: dict[str, Any], expected: str) -> None:
@@ -135,4 +137,19 @@ def test_settings(fails: Callable[..., None], options: dict[str, Any], expected:
 @pytest.mark.parametrize("content", ["", "loss,val_loss\n1,2\n", "epoch,loss\nfirst,2\n"])
 def test_a_history_that_is_none(fails: Callable[..., None], tmp_path: Path, content: str) -> None:
     (tmp_path / "history.csv").write_text(content)
-    fails("history.csv: expected a CSV with a", history=tmp_path / "history.csv")
+    fails("history.csv: expected a CSV with a", model=tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_a_model_without_its_settings(fails: Callable[..., None], tmp_path: Path, content: str) -> None:
+    (tmp_path / "history.csv").write_text("epoch,loss\n0,1\n")
+    fails("expected a model written by train, cannot read its config.json", model=tmp_path)
+    (tmp_path / "config.json").write_text(content)
+    fails("expected a model written by train, cannot read its config.json", model=tmp_path)
+
+
+def test_an_output_that_is_something_else(tmp_path: Path, colour_model: Path, colour_records: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"expected an empty folder, or an earlier one with metrics.json, found other files"):
+        run(colour_model, [colour_records], tmp_path)
+    assert (tmp_path / "mine.txt").read_text() == "mine"
