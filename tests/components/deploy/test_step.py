@@ -1,4 +1,4 @@
-"""Deploy, as the pipeline calls it: the next version, whole or not at all, with card and evaluation, and never of a refused model."""
+"""Deploy, as the pipeline calls it: the next version, whole or not at all, with its card, and never of a refused model."""
 
 import json
 import multiprocessing
