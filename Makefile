@@ -65,7 +65,7 @@ lock: env-dev ## the locked requirements anew, from pyproject.toml
 	$(LOCK) --group dev --output-file requirements-dev.lock
 	$(LOCK) --constraints requirements-dev.lock --output-file requirements.lock
 
-bench: env ## speeds, memory and growth, in build/bench.json: PARTS="speeds growth training"
+bench: env ## speeds, memory and growth, in build/bench.json: PARTS="speeds growth training evaluation"
 	@$(RUN) -m tests.bench $(PARTS)
 
 PLOTTED = $(or $(SOURCE),toy://?classes=8&per_class=60&seed=1)

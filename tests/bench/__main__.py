@@ -9,7 +9,7 @@ import click
 
 from components.common.errors import UserError, one_line_errors
 from tests.bench import report
-from tests.bench.measure import SPEEDS, TRAINING
+from tests.bench.measure import EVALUATION, FIGURES, SPEEDS, TRAINING
 from tests.bench.photo_set import PhotoSet
 from tests.bench.photos import make_sources
 from tests.bench.rounds import ROOT, Job, measure, run
@@ -18,8 +18,8 @@ CACHE = ROOT / "build" / "bench"
 RESULT = ROOT / "build" / "bench.json"
 REAL_PHOTOS = ROOT / ".." / "shared" / "data" / "stanford-cars-128"
 DRAWN_PHOTOS = "toy://?classes=64&per_class=16&seed=1"
-GROUPS: dict[str, list[str]] = {"speeds": list(SPEEDS), "growth": [], "training": list(TRAINING)}
-WHOLE = ("speeds", "growth", "training")
+GROUPS: dict[str, list[str]] = {"speeds": list(SPEEDS), "growth": [], "training": list(TRAINING), "evaluation": list(EVALUATION)}
+WHOLE = tuple(GROUPS)
 STEPS = ("read", "shard", "ingest")
 WHOLE_SETS = ("shard", "copy")  # where a pass takes a tenth of a second: as many photos as Stanford Cars' train split
 PHOTOS, SECONDS, ROUNDS = 512, 3.0, 3
@@ -33,7 +33,7 @@ SPEED_FACTOR, GROWTH_FACTORS = 4, (1, 4, 16)
 @click.option("--small", default="", help="Source of the photos to enlarge; by default the real miniatures, else drawn cars.")
 @click.option("--output", type=click.Path(path_type=Path), help="File to write; by default build/bench.json, for a run of all.")
 def main(parts: tuple[str, ...], quick: bool, small: str, output: Path | None) -> None:
-    """Measures PARTS: speeds, growth, training, or single figures; without any, all."""
+    """Measures PARTS: speeds, growth, training, evaluation, or single figures; without any, all."""
     with one_line_errors():
         parts = parts or WHOLE
         if output is None and not quick and set(WHOLE) <= set(parts):
@@ -71,7 +71,7 @@ def _photo_sets(small: str, sizes: Sequence[int], scratch: Path) -> dict[int, Ph
 
 
 def _figures(parts: Sequence[str]) -> list[str]:
-    known = [*GROUPS, *SPEEDS, *TRAINING]
+    known = [*GROUPS, *FIGURES]
     if unknown := [part for part in parts if part not in known]:
         raise UserError(f"bench: expected {', '.join(known)}, received {unknown[0]!r}")
     return [name for part in parts for name in GROUPS.get(part, [part])]

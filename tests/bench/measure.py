@@ -22,6 +22,9 @@ SPEEDS = {
 }
 TRAINING = dict.fromkeys(("train_constant", "train_shards", "constant_one_core", "fed_one_core", "load_one_core"), "training")
 
+EVALUATION = {"evaluate_predictions": "evaluation"}
+FIGURES = SPEEDS | TRAINING | EVALUATION
+
 
 @click.command()
 @click.argument("name")
@@ -41,7 +44,7 @@ def main(name: str, source: Path, work: Path, seconds: float, smallest: tuple[Pa
     elif smallest:
         result = steps.growth(name, photos, PhotoSet(*smallest), seconds)
     else:
-        module = importlib.import_module(f"tests.bench.{(SPEEDS | TRAINING)[name]}")
+        module = importlib.import_module(f"tests.bench.{FIGURES[name]}")
         result = dataclasses.asdict(getattr(module, name)(photos, seconds))
     click.echo("\n" + json.dumps(result))
 

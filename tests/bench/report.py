@@ -39,7 +39,7 @@ def summarize(measured: Mapping[str, Rounds], growth: Mapping[str, Mapping[int, 
     cores = len(os.sched_getaffinity(0))
     speeds = {name: _median(rounds, "images_per_s") for name, rounds in measured.items()}
     used = {name: 1 if name.endswith("_one_core") else cores for name in speeds}
-    ratios = verdicts.of_speeds(measured) + verdicts.of_step_times(measured)
+    ratios = verdicts.of_speeds(measured) + verdicts.of_step_times(measured) + verdicts.of_million(measured)
     for step, by_size in growth.items():
         ratios += verdicts.of_growth(step, by_size[min(by_size)], by_size[max(by_size)])
     return {

@@ -1,4 +1,4 @@
-"""The ratios that the input pipeline is held to, each with its target."""
+"""The ratios and limits that speed and memory are held to, each with its target."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ Rounds = Sequence[Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Target:
-    """`figure / base`, which should be at least or at most `bound`."""
+    """`figure / base`, or `figure` itself where there is no base, which should be at least or at most `bound`."""
 
     figure: str
     base: str
@@ -22,7 +22,12 @@ class Target:
         value = statistics.median(value / base for value, base in zip(values, bases, strict=True))
         met = value <= self.bound if self.at_most else value >= self.bound
         words = f"{'at most' if self.at_most else 'at least'} {self.bound:g}"
-        return {"ratio": f"{self.figure} / {self.base}", "value": round(value, 4), "target": words, "met": met}
+        return {
+            "ratio": f"{self.figure} / {self.base}" if self.base else self.figure,
+            "value": round(value, 4),
+            "target": words,
+            "met": met,
+        }
 
 
 SPEEDS = [
@@ -37,6 +42,7 @@ STEP_TIMES = [
     Target("train_shards", "train_constant", 1.1, at_most=True),
     Target("fed_one_core", "constant_one_core", 1.1, at_most=True),
 ]
+MILLION = {"images_per_s": (1_000_000 / 120, False), "peak_mb": (1024, True)}  # two minutes, 1 GiB
 GROWTH = {"seconds": 17, "peak_mb": 1.2}
 
 
@@ -63,6 +69,16 @@ def of_growth(step: str, smallest: Rounds, largest: Rounds) -> list[dict[str, An
     return [
         Target(f"{step} 16x {name}", "1x", bound, at_most=True).judge(_column(largest, name), _column(smallest, name))
         for name, bound in GROWTH.items()
+    ]
+
+
+def of_million(measured: Mapping[str, Rounds]) -> list[dict[str, Any]]:
+    """Speed and memory of the evaluation of a million predictions, where it was measured."""
+    rounds = measured.get("evaluate_predictions", [])
+    return [
+        Target(f"evaluate_predictions {name}", "", bound, at_most).judge(_column(rounds, name), [1] * len(rounds))
+        for name, (bound, at_most) in MILLION.items()
+        if rounds
     ]
 
 
