@@ -24,7 +24,6 @@ STEPS = 20
 STEP_SIZE = 1.2
 STRIDE = 16
 COLOURS = 3
-TINY = 1e-12
 
 Layer = Callable[[tf.Tensor], tf.Tensor]
 
@@ -41,13 +40,12 @@ def dream_layer(network: Network, name: str = "") -> Layer:
         UserError: the backbone has no such layer.
     """
     backbone = network.model.get_layer("backbone")
-    names = [layer.name for layer in backbone.layers]
-    if name and name not in names:
-        near = difflib.get_close_matches(name, names) or names[-3:]
-        raise UserError(
-            f"layer: expected one of the backbone's {len(names)} layers, received {name!r}; there are {', '.join(near)}"
-        )
-    output = backbone.get_layer(name).output if name else _mid_level(backbone, network.image_px)
+    # Operations are its layers and what is written as + or * between them.
+    outputs = {each.name: each.output for each in backbone.operations}
+    if name and name not in outputs:
+        near = difflib.get_close_matches(name, outputs) or list(outputs)[-3:]
+        raise UserError(f"layer: expected one of the backbone's {len(outputs)}, received {name!r}; there are {', '.join(near)}")
+    output = outputs[name] if name else _mid_level(backbone, network.image_px)
     # A nested model's own `input` is inside it; the tensor that it was called with is what every operation has, preprocessed.
     preprocess = keras.Model(network.model.input, keras.Operation.input.fget(backbone))
     inside = keras.Model(backbone.input, output)
@@ -85,14 +83,14 @@ def dream(
             rows, columns = (_places(side, network.image_px, rng) for side in (height, width))
             # One band of tiles at a time: memory grows with the photo's width, not with its area.
             total = tf.add_n([gradient(dreamt, band, columns) for band in rows.reshape(-1, network.image_px)])
-            dreamt = tf.clip_by_value(dreamt + STEP_SIZE * total / (tf.reduce_mean(tf.abs(total)) + TINY), 0, 255)
+            dreamt = tf.clip_by_value(dreamt + STEP_SIZE * tf.math.divide_no_nan(total, tf.reduce_mean(tf.abs(total))), 0, 255)
     return dreamt.numpy().round().astype(np.uint8)
 
 
 def _mid_level(backbone: keras.Model, image_px: int) -> keras.KerasTensor:
-    seeing = [layer for layer in backbone.layers if not isinstance(layer, keras.layers.ZeroPadding2D)]
+    seen = [each.output for each in backbone.operations if not isinstance(each, keras.layers.ZeroPadding2D)]
     # A fifth less than a 16th: unpadded convolutions lose a few places. Maps of three colours are the photo, rescaled.
-    maps = [layer.output for layer in seeing if len(layer.output.shape) == 4 and layer.output.shape[-1] > COLOURS]
+    maps = [each for each in seen if len(each.shape) == 4 and each.shape[-1] > COLOURS]
     wide = [each for each in maps if each.shape[1] >= 0.8 * image_px / STRIDE]
     return wide[-1] if wide else backbone.output
 
@@ -107,8 +105,8 @@ def _gradient(layer: Layer, px: int) -> Callable[..., tf.Tensor]:
             band = tf.gather(tf.gather(picture, rows), columns, axis=1)
             tiles = tf.transpose(tf.reshape(band, (px, -1, px, COLOURS)), (1, 0, 2, 3))
             seen = tf.cast(layer(tiles), tf.float32)
-            # The sum over tiles of each tile's mean: a tile counts the same in a band of many.
-            loss = tf.reduce_sum(tf.square(seen)) / tf.cast(tf.size(seen[0]), tf.float32)
+            # Not their mean, which makes gradients too small for half precision; the step's size does not depend on it.
+            loss = tf.reduce_sum(tf.square(seen))
         return tape.gradient(loss, picture)
 
     return gradient

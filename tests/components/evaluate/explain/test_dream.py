@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from components.common.errors import UserError
-from components.evaluate.explain.dream import dream, dream_layer
+from components.evaluate.explain.dream import STEP_SIZE, dream, dream_layer
 from components.evaluate.explain.network import Network
 
 
@@ -27,6 +27,12 @@ def test_it_raises_the_activation_and_keeps_size_and_photo(convolutional: Networ
     assert dreamt.shape == photo.shape == (48, 72, 3)
     assert activation(convolutional, dreamt, layer) > 2 * activation(convolutional, photo, layer)
     assert np.corrcoef(dreamt.ravel(), photo.ravel())[0, 1] > 0.5
+
+
+def test_small_octaves_reach_the_full_size(convolutional: Network, photo: np.ndarray) -> None:
+    dreamt = dream(convolutional, photo, octaves=4, steps=3)
+    in_the_last_octave_alone = 3 * STEP_SIZE
+    assert np.abs(dreamt.astype(float) - photo).mean() > 1.15 * in_the_last_octave_alone
 
 
 @pytest.mark.parametrize("shape", [(5, 90, 3), (33, 31, 3), (1, 1, 3)])
@@ -52,5 +58,5 @@ def test_the_seed_decides(convolutional: Network, photo: np.ndarray) -> None:
 
 
 def test_a_layer_that_is_not_there(convolutional: Network, photo: np.ndarray) -> None:
-    with pytest.raises(UserError, match="layer: expected one of the backbone's 5 layers, received 'conv7'; there are conv"):
+    with pytest.raises(UserError, match="layer: expected one of the backbone's 5, received 'conv7'; there are conv"):
         dream(convolutional, photo, layer="conv7")

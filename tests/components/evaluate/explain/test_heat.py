@@ -70,6 +70,7 @@ def test_overlay_is_hot_in_the_right_corner_and_leaves_cold_places_grey() -> Non
     shown = np.asarray(overlay(Image.new("RGB", (120, 80), (90, 90, 90)), warm)).astype(int)
     assert shown.shape == (80, 120, 3)
     assert (shown[60:, :60] == 90).all()
+    assert (shown[:30, :74] == 90).all(), "colder than cold, where bicubic overshoots"
     hot = shown[:10, 110:]
     assert (hot[..., 0] - hot[..., 2] > 60).all()
 
