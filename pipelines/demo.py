@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -20,7 +21,8 @@ from pipelines.run import Result, run_locally
 
 SERVER_START_S = 120.0
 PHOTOS = 3
-SUMMARY_METRICS = ("classes", "top1", "top5", "mean_iou", "mean_box_iou_baseline")
+SUMMARY_METRICS = ("classes", "top1", "top5", "mean_iou", "mean_box_iou_baseline", "intervals")
+SHOWN = {"top1": "top-1", "top5": "top-5", "mean_iou": "mean IoU"}
 
 
 def run_demo(source: str, preset_name: str, settings: list[str], folder: Path) -> None:
@@ -53,8 +55,8 @@ def run_demo(source: str, preset_name: str, settings: list[str], folder: Path) -
     }
     (folder / "summary.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False), "utf-8")
     console.print(
-        f"\n{summary['test_photos']} test photos of {summary['classes']} classes: top-1 {summary['top1']:.3f}, "
-        f"top-5 {summary['top5']:.3f}, mean IoU {summary['mean_iou']:.3f} "
+        f"\n{summary['test_photos']} test photos of {summary['classes']} classes (in brackets 95% intervals): "
+        f"{', '.join(_with_interval(figures, name, words) for name, words in SHOWN.items())} "
         f"(always the mean box: {summary['mean_box_iou_baseline']:.3f})\n"
         f"pipeline {summary['pipeline_s']:.0f} s, all {summary['total_s']:.0f} s"
         f"{', reused: ' + ', '.join(result.reused) if result.reused else ''}\n"
@@ -64,6 +66,11 @@ def run_demo(source: str, preset_name: str, settings: list[str], folder: Path) -
     )
     if not result.blessed:
         raise UserError(f"the model was refused, nothing was deployed: {' '.join(figures['reasons'])} See {report}")
+
+
+def _with_interval(figures: dict[str, Any], name: str, words: str) -> str:
+    low, high = figures["intervals"][name]
+    return f"{words} {figures[name]:.3f} [{low:.3f} to {high:.3f}]"
 
 
 def _photos(result: Result, folder: Path) -> list[Path]:

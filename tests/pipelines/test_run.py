@@ -49,10 +49,18 @@ def test_from_photos_to_a_deployed_model(first: Result, root: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_second_run_reuses_every_step(first: Result, pipeline: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    again = run_locally(pipeline, {**TINY, "repository": str(root / "models")}, root)
-    assert names(again.reused) == STEPS
+def test_a_second_run_is_compared_with_what_the_first_deployed_and_a_third_reuses_every_step(
+    first: Result, pipeline: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parameters = {**TINY, "repository": str(root / "models")}
+    again = run_locally(pipeline, parameters, root)
+    assert names(again.reused) == STEPS - {"evaluate"}
     assert "train: reused from an earlier run" in capsys.readouterr().out
+    assert again.blessed
+    metrics = json.loads((again.evaluation / "metrics.json").read_text())
+    assert metrics["champion"]["address"] == str(root / "models" / "marque" / "1")
+    assert set(metrics["champion"]["differences"]["top1"].values()) == {0}
+    assert names(run_locally(pipeline, parameters, root).reused) == STEPS
     assert [path.name for path in (root / "models" / "marque").iterdir() if path.name.isdigit()] == ["1"]
 
 
@@ -68,6 +76,12 @@ def test_a_training_setting_runs_again_from_train_on_and_a_bad_model_is_refused(
     assert names(result.reused) == {"ingest", "shard"}
     assert not result.blessed
     assert not (root / "refused").exists()
+    overridden = run_locally(pipeline, {**changed, "override": "a test of the gate"}, root)
+    assert names(overridden.reused) == {"ingest", "shard", "train", "export"}
+    assert overridden.blessed
+    card = json.loads((root / "refused" / "marque" / "1" / "assets.extra" / "model_card.json").read_text())
+    assert card["verdict"]["override"] == "a test of the gate"
+    assert "below the minimum of 1" in card["verdict"]["reasons"][0]
 
 
 @pytest.mark.slow
