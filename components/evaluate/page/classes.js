@@ -27,7 +27,7 @@ function showClass(row) {
   const photos = page.photos.filter((photo) => photo.true === row.id || photo.predicted === row.id);
   byId("class-title").textContent = `${row.class}: mistakes, what was taken for it, what was recognised`;
   classWall.show(photos.sort((a, b) => rank(a) - rank(b) || b.score - a.score), "None of its photos are in this page.");
-  byId("class-title").scrollIntoView({ block: "nearest" });
+  byId("class-choice").scrollIntoView({ block: "nearest" });
 }
 
 byId("class-filters").append(

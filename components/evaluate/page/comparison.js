@@ -4,7 +4,8 @@
 const [nameA, nameB] = page.names;
 const difference = (a, b) => (a === null || b === null ? null : b - a);
 
-const drawn = [...document.querySelectorAll("[data-difference]")].map((element) => [element, page.differences[element.dataset.difference]]);
+const marks = [...document.querySelectorAll("[data-difference]")];
+const drawn = marks.map((element) => [element, page.differences[element.dataset.difference]]);
 const widest = Math.max(0.01, ...drawn.flatMap(([, { low, high }]) => [-low, high]));
 for (const [element, row] of drawn) element.append(differenceMark(row, widest, "lowerIsBetter" in element.dataset));
 
@@ -26,14 +27,18 @@ const filter = { group: "only_b", id: "" };
 const wall = photoWall(byId("wall"), comparisonFigure, 24);
 
 function comparisonFigure(photo) {
-  const line = (model, title) => make(
-    "span", { class: isRight(photo, model) ? "right" : "wrong" }, make("span", { class: `swatch ${model}` }),
-    `${title}: ${isRight(photo, model) ? "right" : page.classes[photo[`predicted_${model}`]]}, ${percent(photo[`score_${model}`], 0)}`,
-  );
+  const line = (model, title) => {
+    const answer = isRight(photo, model) ? "right" : page.classes[photo[`predicted_${model}`]];
+    const said = `${title}: ${answer}, ${percent(photo[`score_${model}`], 0)}`;
+    return make("span", { class: isRight(photo, model) ? "right" : "wrong" }, make("span", { class: `swatch ${model}` }), said);
+  };
   const overlap = `IoU ${photo.iou_a.toFixed(2)} and ${photo.iou_b.toFixed(2)}`;
   return photoFigure(
     photo, `${page.classes[photo.true]}; ${overlap}`, [["true", photo.true_box], ["a", photo.box_a], ["b", photo.box_b]],
-    [make("strong", {}, page.classes[photo.true]), line("a", nameA), line("b", nameB), make("span", { class: "quiet" }, `${overlap} · ${photo.file}`)],
+    [
+      make("strong", {}, page.classes[photo.true]), line("a", nameA), line("b", nameB),
+      make("span", { class: "quiet" }, `${overlap} · ${photo.file}`),
+    ],
   );
 }
 
@@ -56,7 +61,8 @@ const rows = page.per_class.map((row, id) => ({
 }));
 const classFilter = { text: "", least: 0 };
 const classWall = photoWall(byId("class-photos"), comparisonFigure, 12);
-const coloured = (key) => (row) => make("span", { class: row[key] > 0 ? "right" : row[key] < 0 ? "wrong" : "quiet" }, signed(row[key]));
+const kindOf = (value) => (value > 0 ? "right" : value < 0 ? "wrong" : "quiet");
+const coloured = (key) => (row) => make("span", { class: kindOf(row[key]) }, signed(row[key]));
 const table = sortableTable(byId("class-table"), [
   { key: "class", label: "class", name: true }, { key: "support", label: "photos" },
   { key: "recall_a", label: `recall, ${nameA}`, write: fixed(2) }, { key: "recall_b", label: `recall, ${nameB}`, write: fixed(2) },
@@ -67,7 +73,8 @@ const table = sortableTable(byId("class-table"), [
 
 function filterClasses(change) {
   Object.assign(classFilter, change);
-  const shown = rows.filter((row) => row.class.toLowerCase().includes(classFilter.text) && Math.abs(row.recall_difference ?? 0) >= classFilter.least);
+  const shown = rows.filter((row) => row.class.toLowerCase().includes(classFilter.text)
+    && Math.abs(row.recall_difference ?? 0) >= classFilter.least);
   table.show(shown);
   byId("class-count").textContent = `${shown.length} of ${counted(rows.length, "class", "classes")}; click one for its photos`;
 }
@@ -75,7 +82,7 @@ function filterClasses(change) {
 function showClass(row) {
   byId("class-title").textContent = row.class;
   classWall.show(page.photos.filter((photo) => photo.true === row.id), "None of its photos are in this page.");
-  byId("class-title").scrollIntoView({ block: "nearest" });
+  byId("class-choice").scrollIntoView({ block: "nearest" });
 }
 
 byId("class-filters").append(
@@ -88,6 +95,7 @@ filterClasses({});
 const reach = Math.max(0.01, ...page.slices.flatMap((row) => [-row.low, row.high]));
 sliceTable(byId("slice-table"), page.slices, ["slice", "photos", "difference", "95% interval", "drawn"], (row) => [
   make("td", { class: "name" }, row.value), make("td", {}, row.photos.toLocaleString("en")),
-  make("td", {}, `${signed(100 * row.difference, 1)} pp`), make("td", {}, `${signed(100 * row.low, 1)} to ${signed(100 * row.high, 1)}`),
+  make("td", {}, `${signed(100 * row.difference, 1)} pp`),
+  make("td", {}, `${signed(100 * row.low, 1)} to ${signed(100 * row.high, 1)}`),
   make("td", { class: "mark" }, differenceMark(row, reach)),
 ], () => null);

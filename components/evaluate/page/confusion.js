@@ -22,25 +22,30 @@ function confusionFigure(colours, element) {
       return photos && (truth === answer) === wanted ? give(truth, answer, photos) : null;
     }));
     return {
-      type: "heatmap", x: keys, y: keys, z: value((truth, _, photos) => photos / photosOf[truth]), zmin: 0, zmax: 1, showscale: false,
-      colorscale: [[0, low], [1, high]], hoverongaps: false, hoverinfo: "text", hovertext: value(cellText), xgap: few ? 1 : 0, ygap: few ? 1 : 0,
+      type: "heatmap", x: keys, y: keys, z: value((truth, _, photos) => photos / photosOf[truth]), zmin: 0, zmax: 1,
+      colorscale: [[0, low], [1, high]], showscale: false, xgap: few ? 1 : 0, ygap: few ? 1 : 0,
+      hovertext: value(cellText), hoverinfo: "text", hoverongaps: false,
       ...(few ? { text: value((truth, answer, photos) => photos), texttemplate: "%{text}" } : {}),
     };
   };
+  const labels = Object.fromEntries(keys.map((key) => [key, plain(page.classes[key], 22)]));
   const scale = (side) => ({
-    type: "category", labelalias: Object.fromEntries(keys.map((key) => [key, plain(page.classes[key], 22)])),
-    showticklabels: !narrow, tickfont: { size: few ? 12 : 10 }, ticks: "", showgrid: false, zeroline: false, showline: true, mirror: true,
-    linecolor: colours.line, range: side,
+    type: "category", labelalias: labels, showticklabels: !narrow, tickfont: { size: few ? 12 : 10 }, ticks: "",
+    showgrid: false, zeroline: false, showline: true, mirror: true, linecolor: colours.line, range: side,
   });
   const last = order.length - 0.5;
   return {
     data: [layer(true, colours["right-low"], colours.true), layer(false, colours["mistaken-low"], colours.predicted)],
     layout: {
-      dragmode: "zoom", margin: narrow ? { l: 4, r: 4, t: 4, b: 4 } : { l: 140, r: 4, t: 4, b: 140 }, uirevision: ordering.value,
+      dragmode: "zoom", margin: narrow ? { l: 4, r: 4, t: 30, b: 4 } : { l: 150, r: 4, t: 30, b: 140 },
+      uirevision: ordering.value,
       xaxis: scale([-0.5, last]), yaxis: scale([last, -0.5]), shapes: cell ? [outline(order, colours)] : [],
       modebar: { bgcolor: colours.paper, color: colours.quiet, activecolor: colours.accent },
     },
-    config: { displayModeBar: true, modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]] },
+    config: {
+      displayModeBar: true, showTips: false,
+      modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]],
+    },
   };
 }
 
@@ -51,8 +56,7 @@ function cellText(truth, answer, photos) {
 
 function outline(order, colours) {
   const [x, y] = [order.indexOf(cell[1]), order.indexOf(cell[0])];
-  const room = order.length > 60 ? 1.5 : 0.5;
-  return { type: "rect", x0: x - room, x1: x + room, y0: y - room, y1: y + room, line: { color: colours.ink, width: 1.5 } };
+  return { type: "rect", x0: x - 0.5, x1: x + 0.5, y0: y - 0.5, y1: y + 0.5, line: { color: colours.ink, width: 2 } };
 }
 
 function showCell(truth, answer) {
@@ -74,10 +78,14 @@ chart(confusionChart, confusionFigure, () => {
 
 if (page.confused.length) {
   const idOf = new Map(page.classes.map((each, id) => [each, id]));
-  const pick = (pair) => { showCell(idOf.get(pair.true), idOf.get(pair.predicted)); byId("cell-title").scrollIntoView({ block: "nearest" }); };
+  const pick = (pair) => {
+    showCell(idOf.get(pair.true), idOf.get(pair.predicted));
+    byId("cell-title").scrollIntoView({ block: "nearest" });
+  };
   const pairs = sortableTable(byId("pairs"), [
     { key: "true", label: "true class", name: true }, { key: "predicted", label: "answer", name: true },
-    { key: "photos", label: "photos" }, { key: "share", label: "share", title: "of the true class's photos", write: (share) => percent(share, 0) },
+    { key: "photos", label: "photos" },
+    { key: "share", label: "share", title: "of the true class's photos", write: (share) => percent(share, 0) },
   ], { by: "photos", down: true, pick });
   pairs.show(page.confused);
   showCell(idOf.get(page.confused[0].true), idOf.get(page.confused[0].predicted));

@@ -29,12 +29,14 @@ const counted = (number, one, many = `${one}s`) => `${number.toLocaleString("en"
 
 // A select whose options are [value, text]; `change` gets the value.
 function select(label, options, change) {
-  const box = make("select", { change: () => change(box.value) }, ...options.map(([value, text]) => make("option", { value }, text)));
+  const choices = options.map(([value, text]) => make("option", { value }, text));
+  const box = make("select", { change: () => change(box.value) }, ...choices);
   return { element: make("label", {}, `${label} `, box), box };
 }
 
 function textFilter(label, change) {
-  const box = make("input", { type: "search", placeholder: "part of a name", input: () => change(box.value.trim().toLowerCase()) });
+  const input = () => change(box.value.trim().toLowerCase());
+  const box = make("input", { type: "search", placeholder: "part of a name", input });
   return make("label", {}, `${label} `, box);
 }
 

@@ -17,7 +17,8 @@ function intervalMark({ low, value, high }, scale, reference, kind, words) {
 function sliceTable(container, slices, heads, cells, kind) {
   if (!slices.length) return;
   const groups = grouped(slices);
-  const head = make("thead", {}, make("tr", {}, ...heads.map((text, index) => make("th", { scope: "col", class: index ? null : "name" }, text))));
+  const titles = heads.map((text, index) => make("th", { scope: "col", class: index ? null : "name" }, text));
+  const head = make("thead", {}, make("tr", {}, ...titles));
   const bodies = [...groups].map(([dimension, rows]) => make(
     "tbody", {},
     make("tr", { class: "group" }, make("th", { scope: "rowgroup", class: "name", colspan: heads.length }, dimension)),

@@ -7,21 +7,24 @@ function photoFigure(photo, words, boxes, lines) {
   const picture = makeSvg("image", {
     width: photo.width, height: photo.height, preserveAspectRatio: "none", href: `data:image/jpeg;base64,${photo.picture}`,
   });
-  const drawing = makeSvg("svg", { viewBox: `0 0 ${photo.width} ${photo.height}`, role: "img", "aria-label": words }, picture, ...shapes);
+  const frame = { viewBox: `0 0 ${photo.width} ${photo.height}`, role: "img", "aria-label": words };
+  const drawing = makeSvg("svg", frame, picture, ...shapes);
   return make("figure", {}, drawing, make("figcaption", {}, ...lines));
 }
 
 function reportFigure(photo) {
-  const [truth, answer] = [page.classes[photo.true], page.classes[photo.predicted]];
-  const right = photo.true === photo.predicted;
-  const said = right ? `recognised, ${percent(photo.score, 0)}` : `answered ${answer}, ${percent(photo.score, 0)}`;
+  const truth = page.classes[photo.true];
+  const said = answerLine(truth, page.classes[photo.predicted], photo.score);
+  const overlap = `IoU ${photo.iou.toFixed(2)}`;
   return photoFigure(
-    photo, `${truth}: ${said}; IoU ${photo.iou.toFixed(2)}`, [["true", photo.true_box], ["predicted", photo.predicted_box]],
-    [
-      make("strong", {}, truth), make("span", { class: right ? "right" : "wrong" }, said),
-      make("span", { class: "quiet" }, `IoU ${photo.iou.toFixed(2)} · ${photo.file}`),
-    ],
+    photo, `${truth}: ${said.textContent}; ${overlap}`, [["true", photo.true_box], ["predicted", photo.predicted_box]],
+    [make("strong", {}, truth), said, make("span", { class: "quiet" }, `${overlap} · ${photo.file}`)],
   );
+}
+
+function answerLine(truth, answer, score) {
+  const right = truth === answer;
+  return make("span", { class: right ? "right" : "wrong" }, `${right ? "recognised" : `answered ${answer}`}, ${percent(score, 0)}`);
 }
 
 // A wall in `container`: `show(items, empty)` shows the first `step` of them, with a button for more, or the words `empty`.

@@ -2,7 +2,7 @@
 "use strict";
 
 const { top1, mean_iou: meanIou } = page.metrics;
-const lowestIou = Math.min(1, ...page.slices.map((row) => row.mean_iou_low));
+const lowestIou = Math.min(0.9, ...page.slices.map((row) => row.mean_iou_low));
 const scales = { top1: [0, 1], mean_iou: [Math.floor(10 * lowestIou) / 10, 1] };
 sliceTable(byId("slice-table"), page.slices, ["slice", "photos", "top-1", "interval", "mean IoU", "interval"], (row) => [
   make("td", { class: "name" }, row.value, ...(row.weak ? [make("span", { class: "badge" }, "weak")] : [])),
@@ -14,7 +14,8 @@ sliceTable(byId("slice-table"), page.slices, ["slice", "photos", "top-1", "inter
 function sliceMark(row, figure, reference) {
   const [low, high] = [row[`${figure}_low`], row[`${figure}_high`]];
   const words = `95% interval ${low.toFixed(3)} to ${high.toFixed(3)}`;
-  return intervalMark({ low, value: row[figure], high }, scales[figure], reference, row.weak && high < reference ? "worse" : "", words);
+  const kind = row.weak && high < reference ? "worse" : "";
+  return intervalMark({ low, value: row[figure], high }, scales[figure], reference, kind, words);
 }
 
 const isRight = (photo) => photo.true === photo.predicted;
@@ -40,10 +41,12 @@ byId("wall-filters").append(kindSelect.element, select("of", classOptions(), (id
 showWall({});
 
 if (page.heat.length) {
-  photoWall(byId("heat-wall"), (item) => {
-    const said = item.true === item.predicted ? `recognised, ${percent(item.score, 0)}` : `answered ${item.predicted}, ${percent(item.score, 0)}`;
-    const strip = make("img", { src: `data:image/jpeg;base64,${item.picture}`, alt: `Photo, class heat map and box heat map of ${item.file}` });
-    return make("figure", {}, strip, make("figcaption", {},
-      make("strong", {}, item.true), make("span", { class: item.true === item.predicted ? "right" : "wrong" }, said), make("span", { class: "quiet" }, item.file)));
-  }, 6).show(page.heat);
+  const heatFigure = (item) => {
+    const words = `Photo, class heat map and box heat map of ${item.file}`;
+    const strip = make("img", { src: `data:image/jpeg;base64,${item.picture}`, alt: words });
+    const said = answerLine(item.true, item.predicted, item.score);
+    const caption = [make("strong", {}, item.true), said, make("span", { class: "quiet" }, item.file)];
+    return make("figure", {}, strip, make("figcaption", {}, ...caption));
+  };
+  photoWall(byId("heat-wall"), heatFigure, 6).show(page.heat);
 }

@@ -1,5 +1,5 @@
-// A table that sorts by any column. Columns: `key`, `label`, and where wanted `title`, `name` (text, to the left), `write` (value -> text)
-// and `cell` (row -> node). With `pick`, a row is a choice: by click, or by Enter on the button in its first cell.
+// A table that sorts by any column. Columns: `key`, `label`, and where wanted `title`, `name` (text, to the left), `write`
+// (value -> text) and `cell` (row -> node). With `pick`, a row is a choice: by click, or by Enter on the button in its first cell.
 "use strict";
 
 function sortableTable(container, columns, { by, down = false, pick = null }) {

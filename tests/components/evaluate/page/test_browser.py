@@ -112,6 +112,24 @@ def test_a_cell_shows_its_photos(open_page: Open, make_report: Make, row: int, c
     expect(page.locator("#cell figcaption .quiet").first).to_contain_text(file)
 
 
+def test_a_zoom_outlives_a_choice(open_page: Open, make_report: Make) -> None:
+    page = open_page(render_report(make_report(["Alpha", "Beta", "Gamma", "Delta"], 24)))
+    draw_everything(page)
+    plane = page.locator("#confusion-chart .nsewdrag").first
+    plane.scroll_into_view_if_needed()
+    box = plane.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.7 * box["height"], steps=5)
+    page.mouse.up()
+    labels = page.locator("#confusion-chart .xtick text")
+    expect(labels).to_have_text(["Beta", "Gamma"])
+    page.locator("#pairs tbody tr", has_text="Delta").first.click()
+    expect(page.locator("#cell-title")).to_contain_text("Delta")
+    expect(labels).to_have_text(["Beta", "Gamma"])
+
+
 def test_the_order_of_the_matrix_can_be_chosen(open_page: Open, make_report: Make) -> None:
     page = open_page(render_report(make_report(["Alpha", "Beta", "Gamma", "Delta"], 24)))
     draw_everything(page)
