@@ -18,9 +18,9 @@ def orders(matrix: NDArray[np.int64], classes: Sequence[str]) -> dict[str, list[
     of_class = [traits(name) for name in classes]
     ids = range(len(classes))
     return {
-        "by name": sorted(ids, key=lambda i: classes[i]),
-        "by make": sorted(ids, key=lambda i: (of_class[i].make, of_class[i].body, classes[i])),
         "by similarity": _by_similarity(matrix, [each.make for each in of_class]),
+        "by make": sorted(ids, key=lambda i: (of_class[i].make, of_class[i].body, classes[i])),
+        "by name": sorted(ids, key=lambda i: classes[i]),
     }
 
 

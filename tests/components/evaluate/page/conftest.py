@@ -91,7 +91,7 @@ def report(names: Sequence[str], photos: int, size: tuple[int, int] = (16, 12)) 
             "source": "toy", "train": [9] * classes, "validation": [1] * classes, "test": [2] * classes,
             "rejected": [["too small", 3]],
         },
-        "card": "<h2>Limits</h2><p>Cars <em>only</em>.</p>",
+        "card": f"<h2>Limits</h2><p>Cars <em>only</em>.</p><ul><li>model: <code>{'0123456789abcdef' * 4}</code></li></ul>",
         "heat": [{"file": "heat.jpg", "true": names[0], "predicted": names[0], "score": 0.9, "picture": jpeg(generator, 48, 12)}],
         "photos": [
             {
