@@ -51,7 +51,7 @@ def test_an_unknown_part_ends_in_one_line(tmp_path: Path) -> None:
     output = tmp_path / "bench.json"
     ended = bench("--output", str(output), "speed")
     assert ended.returncode == 1
-    assert ended.stderr.startswith("marque: error: bench: expected speeds, growth, training, decode_limit")
+    assert ended.stderr.startswith("marque: error: bench: expected speeds, growth, training, evaluation, decode_limit")
     assert ended.stderr.count("\n") == 1
     assert not output.exists()
 
