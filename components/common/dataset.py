@@ -100,7 +100,7 @@ def read_info(path: Path, schema: str, expected: str) -> dict[str, Any]:
         info = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path.parent}: expected {expected}, found no {path.name}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: expected JSON ({expected}): {error}") from None
     if not isinstance(info, dict) or info.get("schema") != schema:
         received = info.get("schema") if isinstance(info, dict) else type(info).__name__

@@ -13,7 +13,7 @@ def fingerprint(folder: Path, without: Collection[str] = ("__pycache__",)) -> st
     total = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder)
-        if not {*name.parts, *(folder.as_posix() for folder in (name, *name.parents))}.isdisjoint(without):
+        if not {*name.parts, *(each.as_posix() for each in (name, *name.parents))}.isdisjoint(without):
             continue
         with path.open("rb") as handle:
             digest = hashlib.file_digest(handle, "sha256").hexdigest()

@@ -55,13 +55,13 @@ def _converted(name: str, value: Any, kind: type) -> Any:
 def _number(value: Any) -> float:
     try:
         return float(value) if not isinstance(value, bool) else math.nan
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan
 
 
 def _object(value: Any) -> dict[str, Any] | None:
     try:
         parsed = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return dict(parsed) if isinstance(parsed, Mapping) else None

@@ -23,14 +23,14 @@ def find(repository: str, model: str, champion: str = NEWEST) -> str:
     """
     if champion == NONE:
         return ""
-    if champion != NEWEST and not is_version(champion):
+    if "/" in champion:
         return champion
     root = f"{repository.rstrip('/')}/{model}" if repository.startswith("gs://") else str(Path(repository).absolute() / model)
     complete = [folder for folder, _, name in (name.partition("/") for name in storage.list_names(root)) if name == GRAPH]
     versions = sorted((folder for folder in complete if is_version(folder)), key=int)
     if champion == NEWEST:
         return f"{root}/{versions[-1]}" if versions else ""
-    if champion not in versions:
+    if champion not in versions:  # neither "" nor a slip of the pen
         raise UserError(
             f"champion: expected {NEWEST}, {NONE}, an address, or a version in {root} ({', '.join(versions) or 'none there'}), "
             f"received {champion}"

@@ -52,8 +52,12 @@ def publish(saved_model: Path, repository: str, model: str) -> Published:
     try:
         return _publish_local(saved_model, Path(repository).absolute() / model)
     except OSError as error:
-        reason = error.args[0][0][-1] if isinstance(error, shutil.Error) else error
-        raise UserError(f"{repository}: the model cannot be copied there: {reason}") from None
+        raise UserError(f"{repository}: the model cannot be copied there: {reason(error)}") from None
+
+
+def reason(error: OSError) -> str:
+    """Why a copy failed, in one line; of a tree, the first of all reasons."""
+    return str(error.args[0][0][-1] if isinstance(error, shutil.Error) else error)
 
 
 def _publish_local(saved_model: Path, folder: Path) -> Published:

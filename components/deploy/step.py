@@ -8,8 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from components.common.errors import UserError
 from components.common.evaluation import PUBLISHED
-from components.deploy.publish import publish
+from components.deploy.publish import publish, reason
 from components.deploy.verdict import check
 
 
@@ -23,13 +24,17 @@ def run(saved_model: Path, evaluation: Path, repository: str, model: str = "marq
         UserError: not blessed, an evaluation of another model, no SavedModel, or a repository that cannot be written.
     """
     metrics = check(saved_model, evaluation)
-    with tempfile.TemporaryDirectory() as scratch:
-        complete = shutil.copytree(saved_model, Path(scratch) / "version")
-        for name, place in PUBLISHED.items():
-            (complete / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(evaluation / name, complete / place)
-        published = publish(complete, repository, model)
     figures = f"top1 {metrics['top1']:.3f}, mean_iou {metrics['mean_iou']:.3f}"
+    with tempfile.TemporaryDirectory() as scratch:
+        complete = Path(scratch) / "version"
+        try:
+            shutil.copytree(saved_model, complete)
+            for name, place in PUBLISHED.items():
+                (complete / place).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(evaluation / name, complete / place)
+        except OSError as error:
+            raise UserError(f"{saved_model}: the model cannot be copied: {reason(error)}") from None
+        published = publish(complete, repository, model)
     verb = "published" if published.new else "the newest version holds the same model, kept"
     Console(highlight=False, soft_wrap=True).print(f"deploy: {verb} {published.uri} ({figures})", markup=False)
     return published.uri

@@ -27,4 +27,7 @@ def check(saved_model: Path, evaluation: Path) -> dict[str, Any]:
         raise UserError(
             f"{evaluation}: expected the evaluation of {saved_model}, received that of another model; run evaluate again"
         )
+    for name in ("top1", "mean_iou"):
+        if not isinstance(metrics.get(name), float | int):
+            raise UserError(f"{evaluation}: expected a number {name!r}, received {metrics.get(name)!r}; run evaluate again")
     return metrics

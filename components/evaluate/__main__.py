@@ -32,7 +32,7 @@ def explain_command(photos: tuple[Path, ...], model: Path, class_name: str, laye
 
     with one_line_errors():
         for path in run(photos, model, output, class_name=class_name, layer=layer, seed=seed):
-            Console(soft_wrap=True, highlight=False).print(str(path))
+            Console(soft_wrap=True, highlight=False).print(str(path), markup=False)
 
 
 @main.command("run", help="Evaluate an exported model as the pipeline does; ends with 1 where the verdict is a refusal.")

@@ -105,6 +105,6 @@ def _verdict(metrics: Mapping[str, Any]) -> str:
     return "**Blessed** by the gate:" if metrics["blessed"] else "**Refused** by the gate:"
 
 
-def _text(words: str) -> str:
-    """Words from outside as Markdown that shows them as they are, on one line."""
-    return re.sub(r"([\\`*_{}\[\]<>#|!&~])", r"\\\1", " ".join(words.split()))
+def _text(value: Any) -> str:
+    """What came from outside as Markdown that shows it as it is, on one line."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!&~])", r"\\\1", " ".join(str(value).split()))

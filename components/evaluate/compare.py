@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from rich.markup import escape
 from rich.table import Table
-from scipy import stats
 
 from components.common.errors import UserError
 from components.common.records import open_records
 from components.common.whole import whole_folder
 from components.evaluate import metrics, slices
 from components.evaluate.answers import photos_at
-from components.evaluate.bootstrap import LEVEL
+from components.evaluate.bootstrap import LEVEL, share_difference
 from components.evaluate.contents import rows_of
 from components.evaluate.evaluation import Evaluation, open_evaluation
 from components.evaluate.page.figures import FURTHER, HEADLINE
@@ -83,17 +83,17 @@ def _per_class(a: Predictions, b: Predictions) -> pd.DataFrame:
 
 
 def _slices(a: Predictions, b: Predictions) -> pd.DataFrame:
-    """The difference in top-1 of each slice, with Student's 95% interval of the photos' differences."""
-    gain = b.right.astype(float) - a.right
+    """The difference in top-1 of each slice, with its 95% interval."""
+    gained, lost = b.right & ~a.right, a.right & ~b.right
     rows = []
     for dimension, values in slices.names(a).items():
         if dimension == "confidence":  # it is the first model's
             continue
         for value in values.unique():
-            each = pd.Series(gain[values == value])
-            reach = stats.t.ppf((1 + LEVEL) / 2, len(each) - 1) * each.sem() if len(each) > 1 else 1.0
-            mean = float(each.mean())
-            rows.append((dimension, str(value), len(each), mean, max(mean - reach, -1.0), min(mean + reach, 1.0)))
+            inside = values == value
+            photos, more, less = (int(np.count_nonzero(each & inside)) for each in (inside, gained, lost))
+            low, high = share_difference(more, less, photos, (1 + LEVEL) / 2)
+            rows.append((dimension, str(value), photos, (more - less) / photos, float(low), float(high)))
     return pd.DataFrame(rows, columns=["dimension", "value", "photos", "difference", "low", "high"])
 
 
@@ -132,7 +132,7 @@ def _check_same(predictions: Predictions, files: list[str]) -> None:
 
 
 def _table(a: Evaluation, b: Evaluation, found: dict[str, Difference]) -> Table:
-    table = Table("figure", a.address, b.address, "difference", "95% interval")
+    table = Table("figure", escape(a.address), escape(b.address), "difference", "95% interval")
     for figure in (*HEADLINE, *FURTHER):
         difference = found[figure.name]
         table.add_row(

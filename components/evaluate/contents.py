@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from components.common.records import Records
 from components.evaluate import calibration, tables
 from components.evaluate.answers import photos_at
+from components.evaluate.explain.network import Network
 from components.evaluate.heat_strips import strips
 from components.evaluate.orders import orders
 from components.evaluate.photos import by_interest, corner_and_size, pictures
@@ -31,7 +31,7 @@ def contents(
     card: tuple[Mapping[str, Any], str],
     history: pd.DataFrame | None,
     records: Records,
-    model: Path | None,
+    network: Network | None,
 ) -> dict[str, Any]:
     """The page's values.
 
@@ -44,7 +44,7 @@ def contents(
         card: the model card as JSON and as Markdown.
         history: of the training, None where there is none.
         records: what was evaluated on.
-        model: the trained network, for heat maps; None for none.
+        network: the trained one, for heat maps; None for none.
     """
     classes = predictions.classes
     order = by_interest(predictions)
@@ -66,11 +66,16 @@ def contents(
             **{split: _by_model_ids(counts, records, classes) for split, counts in records.counts.items()},
             "rejected": list(map(list, card[0]["data"]["rejected"].items())),
         },
-        "card": MarkdownIt("commonmark", {"html": False}).enable("table").render(card[1]),
-        "heat": [] if model is None else strips(predictions, records, metrics["split"], model),
+        "card": as_html(card[1]),
+        "heat": [] if network is None else strips(predictions, records, metrics["split"], network),
         "photos": photos,
         "photos_left_out": len(predictions) - len(photos),
     }
+
+
+def as_html(markdown: str) -> str:
+    """The card as HTML: of what it holds, markup stays text, and nothing is loaded."""
+    return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image").render(markdown)
 
 
 def _photos(predictions: Predictions, order: NDArray[np.int64], records: Records, split: str) -> Iterator[dict[str, Any]]:

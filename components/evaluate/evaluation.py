@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from components.common import storage
+from components.common.dataset import SPLITS
 from components.common.errors import UserError
 from components.common.evaluation import IN_SAVED_MODEL, read_metrics
+from components.evaluate.metrics import Figures
 from components.evaluate.predictions import Predictions, read
 
 MAX_BYTES = 2**30
@@ -40,9 +44,16 @@ def open_evaluation(address: str) -> Evaluation:
         for name in ("metrics.json", "predictions.parquet"):
             folder = storage.fetch(f"{root}/{found}{name}", Path(scratch), max_bytes=MAX_BYTES).parent
         metrics, predictions = read_metrics(folder), read(folder / "predictions.parquet")
-    top1 = float(predictions.right.mean())
-    if not isinstance(metrics.get("top1"), float | int) or abs(metrics["top1"] - top1) > TOLERANCE:
-        raise UserError(
-            f"{address}: expected the metrics of its predictions (top1 {top1:.6f}), received top1 {metrics.get('top1')!r}"
-        )
+    for name, figure in Figures(predictions)(np.ones(len(predictions))).items():
+        # NaN is near nothing
+        if not _near(metrics.get(name), figure):
+            raise UserError(
+                f"{address}: expected the metrics of its predictions ({name} {figure:.6f}), received {name} {metrics.get(name)!r}"
+            )
+    if metrics.get("split") not in SPLITS or not isinstance(metrics.get("intervals"), dict):
+        raise UserError(f"{address}: expected metrics with split and intervals; evaluate again")
     return Evaluation(address, metrics, predictions)
+
+
+def _near(value: Any, figure: float) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool) and abs(value - figure) <= TOLERANCE

@@ -20,8 +20,9 @@ from components.common.settings import build
 from components.evaluate.evaluation import open_evaluation
 from components.evaluate.paired import Difference, align, differences
 from components.evaluate.predictions import Predictions
-from components.evaluate.slices import JUDGED_PHOTOS
+from components.evaluate.slices import DIMENSIONS, JUDGED_PHOTOS
 
+WAY_OUT = "Without it, run with champion=none once, or give an override."
 NAMES = {"top1": "Top-1 accuracy", "mean_iou": "Mean IoU"}
 
 
@@ -30,7 +31,7 @@ class Demands:
     """What a model has to meet, all shares in 0-1; 0 and {} ask for nothing.
 
     Raises:
-        UserError: a share outside 0-1.
+        UserError: a share outside 0-1, or a floor of something that is no dimension of `slices`.
     """
 
     min_top1: float = 0.0
@@ -43,8 +44,11 @@ class Demands:
         shares = {**dataclasses.asdict(self), **{f"slice_floors {name}": floor for name, floor in self.slice_floors.items()}}
         del shares["slice_floors"]
         for name, share in shares.items():
-            if not isinstance(share, float | int) or not 0 <= share <= 1:
+            if isinstance(share, bool) or not isinstance(share, float | int) or not 0 <= share <= 1:
                 raise UserError(f"{name}: expected a number in 0-1, received {share!r}")
+        for name in self.slice_floors:
+            if str(name).partition("=")[0] not in DIMENSIONS:
+                raise UserError(f"slice_floors: expected one of {', '.join(DIMENSIONS)}, or dimension=value, received {name!r}")
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
@@ -78,6 +82,8 @@ def verdict(
     figures: Mapping[str, Any],
     slices: pd.DataFrame,
     demands: Demands,
+    *,
+    model: str = "",
     champion: str = "",
     override: str = "",
 ) -> Verdict:
@@ -88,12 +94,11 @@ def verdict(
         figures: theirs, of `metrics.Figures`.
         slices: theirs, of `slices.table`.
         demands: what it has to meet.
+        model: its fingerprint; a champion of the same is no rival.
         champion: the address of the evaluation, or of the published version, that it would replace; "" for none.
         override: why to let it through whatever comes out; "" for not.
-
-    Raises:
-        UserError: a floor for a slice that there is not.
     """
+    override = override.strip()
     checks = [
         _minimum("top1", figures["top1"], demands.min_top1),
         _minimum("mean_iou", figures["mean_iou"], demands.min_mean_iou),
@@ -101,7 +106,7 @@ def verdict(
     ]
     compared = None
     if champion:
-        against, found = _against(predictions, champion, demands)
+        against, found = _against(predictions, model, champion, demands)
         checks += against
         compared = {"address": champion, "differences": {name: dataclasses.asdict(each) for name, each in found.items()}}
     else:
@@ -126,9 +131,11 @@ def _minimum(name: str, value: float, minimum: float) -> _Check:
 def _floor(slices: pd.DataFrame, name: str, floor: float) -> _Check:
     dimension, _, value = name.partition("=")
     rows = slices[(slices["dimension"] == dimension) & (slices["value"].eq(value) if value else True)]
+    if dimension not in set(slices["dimension"]):
+        return _Check(True, f"The {dimension} tells no photos apart, so the floor of {floor:g} of {name} was not asked for.")
     if rows.empty:
-        known = ", ".join(slices["dimension"].unique()) or "none"
-        raise UserError(f"slice_floors: expected a dimension ({known}), or dimension=value, of the test photos, received {name!r}")
+        known = ", ".join(slices[slices["dimension"] == dimension]["value"])
+        return _Check(False, f"There is no slice {name}, so its floor of {floor:g} cannot be checked; the photos are of {known}.")
     judged = rows[rows["photos"] >= JUDGED_PHOTOS]
     if judged.empty:
         return _Check(True, f"No slice of {name} has {JUDGED_PHOTOS} photos, so its floor of {floor:g} was not asked for.")
@@ -141,12 +148,14 @@ def _floor(slices: pd.DataFrame, name: str, floor: float) -> _Check:
     )
 
 
-def _against(predictions: Predictions, champion: str, demands: Demands) -> tuple[list[_Check], dict[str, Difference]]:
+def _against(predictions: Predictions, model: str, champion: str, demands: Demands) -> tuple[list[_Check], dict[str, Difference]]:
     try:
         evaluation = open_evaluation(champion)
         found = differences(*align(evaluation.predictions, predictions))
     except UserError as error:
-        return [_Check(False, f"The champion cannot be compared with: {error}.")], {}
+        return [_Check(False, f"The champion cannot be compared with: {error}. {WAY_OUT}")], {}
+    if model and evaluation.metrics.get("model") == model:
+        return [_Check(True, f"The champion {champion} is this very model.")], found
     checks = [_not_worse(name, found[name], demands.max_drop) for name in NAMES]
     if demands.min_gain:
         gain = found["top1"].difference

@@ -4,7 +4,6 @@ box.
 
 import base64
 import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,23 +14,22 @@ from components.common.boxes import Boxes
 from components.common.records import Records
 from components.evaluate.answers import photos_at
 from components.evaluate.explain.heat import heat_maps, overlay
-from components.evaluate.explain.network import load_network
+from components.evaluate.explain.network import Network
 from components.evaluate.predictions import Predictions
 
 GROUP_PHOTOS = 4
-HEIGHT_PX = 180
+SIZE_PX = (360, 180)
 JPEG_QUALITY = 85
 TRUE, PREDICTED = "#2f7bff", "#f0403a"
 
 
-def strips(predictions: Predictions, records: Records, split: str, model: Path) -> list[dict[str, Any]]:
+def strips(predictions: Predictions, records: Records, split: str, network: Network) -> list[dict[str, Any]]:
     """Of four each of the surest wrong, the surest right and the worst boxes: `file`, `true`, `predicted`, `score` and the
     `picture`, a JPEG in base64.
 
     Raises:
-        UserError: no trained network in `model`.
+        UserError: the network does not know a class that was answered.
     """
-    network = load_network(model)
     rows = _chosen(predictions)
     jpegs = list(photos_at(records, split, rows))
     ids = [network.id_of(predictions.classes[predictions.predicted[row]]) for row in rows]
@@ -56,13 +54,13 @@ def _chosen(predictions: Predictions) -> list[int]:
 
 def _strip(jpeg: bytes, true_box: Boxes, predicted_box: Boxes, for_class: NDArray[np.float32], for_box: NDArray[np.float32]) -> str:
     with Image.open(io.BytesIO(jpeg)) as opened:
-        scale = HEIGHT_PX / opened.height
-        photo = opened.convert("RGB").resize((max(round(opened.width * scale), 1), HEIGHT_PX))
+        scale = min(SIZE_PX[0] / opened.width, SIZE_PX[1] / opened.height)
+        photo = opened.convert("RGB").resize((max(round(opened.width * scale), 1), max(round(opened.height * scale), 1)))
     drawn = photo.copy()
     for box, colour in ((true_box, TRUE), (predicted_box, PREDICTED)):
         x1, y1, x2, y2 = (float(edge) * scale for edge in box)
         ImageDraw.Draw(drawn).rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=colour, width=2)
-    strip = Image.new("RGB", (3 * photo.width + 8, HEIGHT_PX), "white")
+    strip = Image.new("RGB", (3 * photo.width + 8, photo.height), "white")
     for place, picture in enumerate((drawn, overlay(photo, for_class), overlay(photo, for_box))):
         strip.paste(picture, (place * (photo.width + 4), 0))
     content = io.BytesIO()

@@ -19,6 +19,8 @@ from components.evaluate.predictions import Predictions
 Floats = NDArray[np.float64]
 IOU_MARKS = (0.5, 0.75, 0.9)
 SHARES = ("top1", "top5", "iou_50", "iou_75", "iou_90")
+LEANING = ("ap", "ap_50", "ap_75")
+"""Of few photos a class they come out too high: interpolated precision is a maximum. Resamples show a third of that."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def summary(predictions: Predictions) -> dict[str, Any]:
     figures, photos = Figures(predictions), len(predictions)
     found, resamples = figures(np.ones(photos)), resamples_of(photos)
     spread = resampled(figures, photos, resamples)
-    intervals = {name: np.clip(interval(found[name], values), 0, 1).tolist() for name, values in spread.items()}
+    intervals = {name: np.clip(interval(found[name], values, name in LEANING), 0, 1).tolist() for name, values in spread.items()}
     intervals |= {name: [float(edge) for edge in wilson(found[name], photos)] for name in SHARES}
     return {"photos": photos, "classes": len(predictions.classes), **found, "intervals": intervals, "resamples": resamples}
 

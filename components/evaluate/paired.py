@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.common.errors import UserError
-from components.evaluate.bootstrap import LEVEL, interval, resampled, resamples_of, unbiased
+from components.evaluate.bootstrap import LEVEL, interval, resampled, resamples_of, share_difference, unbiased
 from components.evaluate.metrics import Figures
 from components.evaluate.predictions import Predictions, reordered
 
@@ -63,7 +63,8 @@ def differences(first: Predictions, second: Predictions) -> dict[str, Difference
 
     found = difference(np.ones(photos))
     spread = resampled(difference, photos, resamples_of(photos))
-    return {name: _difference(found[name], values) for name, values in spread.items()}
+    differing = {name: _difference(found[name], values) for name, values in spread.items()}
+    return differing | {"top1": _widened(differing["top1"], first, second)}
 
 
 def _rows(names: list[str], others: list[str]) -> NDArray[np.int64]:
@@ -83,3 +84,11 @@ def _rows(names: list[str], others: list[str]) -> NDArray[np.int64]:
 def _difference(found: float, values: NDArray[np.float64]) -> Difference:
     low, high = interval(found, values)
     return Difference(found, low, high, float(np.quantile(unbiased(found, values), 1 - LEVEL)))
+
+
+def _widened(top1: Difference, first: Predictions, second: Predictions) -> Difference:
+    """Not narrower than `share_difference`, for models that differ on few photos."""
+    counts = np.count_nonzero(second.right & ~first.right), np.count_nonzero(first.right & ~second.right), len(first)
+    low, high = share_difference(*counts, (1 + LEVEL) / 2)
+    at_least, _ = share_difference(*counts, LEVEL)
+    return Difference(top1.difference, min(top1.low, float(low)), max(top1.high, float(high)), min(top1.at_least, float(at_least)))

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from components.evaluate.answers import Answers
 
 ROW_GROUP_PHOTOS = 8192
+NO_RANK = np.iinfo(np.int32).max
 PREDICTED_BOX_COLUMNS = [f"predicted_{name}" for name in BOX_COLUMNS]
 SCHEMA = pa.schema(
     [
@@ -54,7 +56,7 @@ SCHEMA = pa.schema(
 @dataclass(frozen=True)
 class Predictions:
     """`n >= 1` photos: `classes` the names by id, `files` strings `(n,)`; `labels` and `predicted` int32 `(n,)`, `scores` float32
-    `(n,)`; `ranks` int32 `(n,)`, the place of the true class among the answers, 0 the best, `answers` where it is not among them;
+    `(n,)`; `ranks` int32 `(n,)`, the place of the true class among the answers, 0 the best, `NO_RANK` where it is not among them;
     `true_boxes` and `boxes` float32 `(n, 4)` pixels; `sizes` int32 `(n, 2)` as (width, height); `iou` float32 `(n,)`."""
 
     classes: list[str]
@@ -100,25 +102,25 @@ def read(path: Path) -> Predictions:
     try:
         table = pq.read_table(path)
         classes = json.loads((table.schema.metadata or {})[b"classes"])
-        columns = {name: table[name].cast(SCHEMA.field(name).type) for name in SCHEMA.names}
+        columns = {name: table[name].cast(SCHEMA.field(name).type).combine_chunks() for name in SCHEMA.names}
     except FileNotFoundError:
         raise UserError(f"{path}: expected the predictions of an evaluation, found no such file") from None
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: expected the predictions of an evaluation, it is damaged or something else: {error}") from None
     if not len(table):
         raise UserError(f"{path}: expected the predictions of at least one photo, found none")
+    if problem := _problem(columns, classes):
+        raise UserError(f"{path}: expected the predictions of an evaluation, {problem}; evaluate again")
     numbers = {name: column.to_numpy() for name, column in columns.items() if name not in ("file", "top_ids")}
-    ranked = columns["top_ids"].combine_chunks().flatten().to_numpy()
-    if len(ranked) % len(table) or not _sound(numbers, len(classes)):
-        raise UserError(f"{path}: expected ids of {len(classes)} classes, and scores and IoU in 0-1, found others; evaluate again")
+    ranked = columns["top_ids"].flatten().to_numpy()
     hits = ranked.reshape(len(table), -1) == numbers["label"][:, None]
     return Predictions(
         classes=classes,
-        files=columns["file"],
+        files=pa.chunked_array([columns["file"]]),
         labels=numbers["label"],
         predicted=numbers["predicted"],
         scores=numbers["score"],
-        ranks=np.where(hits.any(axis=1), hits.argmax(axis=1), hits.shape[1]).astype(np.int32),
+        ranks=np.where(hits.any(axis=1), hits.argmax(axis=1), NO_RANK).astype(np.int32),
         true_boxes=np.stack([numbers[name] for name in BOX_COLUMNS], axis=1),
         boxes=np.stack([numbers[name] for name in PREDICTED_BOX_COLUMNS], axis=1),
         sizes=np.stack([numbers["width"], numbers["height"]], axis=1),
@@ -148,8 +150,22 @@ def _table(part: "Answers") -> pa.Table:
     return pa.table(columns, SCHEMA)
 
 
-def _sound(numbers: dict[str, NDArray[np.generic]], classes: int) -> bool:
-    ids = np.stack([numbers["label"], numbers["predicted"]])
-    shares = np.stack([numbers["score"], numbers["iou"]])
-    # NaN compares false
-    return bool(((ids >= 0) & (ids < classes)).all() and ((shares >= 0) & (shares <= 1 + 1e-6)).all())
+def _problem(columns: dict[str, pa.Array], classes: Any) -> str:
+    """What keeps the columns from being predictions; "" where nothing does."""
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes) or len(set(classes)) < len(classes):
+        return "its classes are no list of distinct names"
+    if empty := [name for name, column in columns.items() if column.null_count]:
+        return f"its {empty[0]} is missing for some photos"
+    answers = pc.unique(pc.list_value_length(columns["top_ids"])).to_pylist()
+    if len(answers) > 1 or answers == [0]:
+        return f"its photos have {answers} answers, not the same number each"
+    for name in ("label", "predicted", "top_ids"):
+        ids = columns[name].flatten() if name == "top_ids" else columns[name]
+        if pc.min(ids).as_py() < 0 or pc.max(ids).as_py() >= len(classes):
+            return f"its {name} holds ids that are none of {len(classes)} classes"
+    for name in ("score", "iou", *BOX_COLUMNS, *PREDICTED_BOX_COLUMNS):
+        values = columns[name].to_numpy()
+        highest = 1 + 1e-6 if name in ("score", "iou") else np.inf
+        if not (np.isfinite(values).all() and values.min() >= (-np.inf if highest == np.inf else 0) and values.max() <= highest):
+            return f"its {name} holds numbers that cannot be"
+    return ""

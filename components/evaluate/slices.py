@@ -20,6 +20,7 @@ from components.evaluate.predictions import Predictions
 
 JUDGED_PHOTOS = 10
 """A slice of fewer photos is shown, but neither called weak nor held against a model."""
+DIMENSIONS = ("make", "body", "year", "box size", "box aspect", "photo size", "confidence")
 NO_VALUE = "none named"
 COLUMNS = ["photos", "top1", "top1_low", "top1_high", "mean_iou", "mean_iou_low", "mean_iou_high"]
 

@@ -18,6 +18,7 @@ from components.common.whole import whole_folder
 from components.evaluate import card, metrics, pictures, predictions, slices, tables
 from components.evaluate.answers import Clock, ask
 from components.evaluate.contents import contents
+from components.evaluate.explain.network import load_network
 from components.evaluate.gate import Demands, verdict
 from components.evaluate.history import read_history
 from components.evaluate.page.render import render_report
@@ -68,7 +69,8 @@ def run(
     recipe = card.read_recipe(model)
     source = {} if dataset is None else read_info(dataset / "dataset.json", DATASET_SCHEMA, "a dataset written by ingest")
     opened = open_records(records)
-    servable = load_servable(saved_model)
+    servable, identity = load_servable(saved_model), fingerprint(saved_model)
+    network = None if model is None else load_network(model)
 
     with whole_folder(output, "metrics.json") as folder:
         clock = Clock()
@@ -76,14 +78,14 @@ def run(
         answered = predictions.read(folder / "predictions.parquet")
         figures = metrics.summary(answered)
         sliced = slices.table(answered, figures["top1"])
-        judged = verdict(answered, figures, sliced, demands, champion, override)
+        judged = verdict(answered, figures, sliced, demands, model=identity, champion=champion, override=override)
         result = {
             "schema": SCHEMA,
             "split": split,
             **figures,
             "mean_box_iou_baseline": metrics.mean_iou_of_always(opened.mean_train_box, answered),
             **clock.figures(),
-            "model": fingerprint(saved_model),
+            "model": identity,
             "gate": vars(demands),
             **vars(judged),
         }
@@ -91,7 +93,7 @@ def run(
         per_class = tables.per_class(metrics.per_class(matrix, answered), answered.classes)
         about = card.content(result, sliced, opened, source, recipe)
         words = card.markdown(about)
-        page = contents(answered, result, matrix, per_class, sliced, (about, words), history, opened, model)
+        page = contents(answered, result, matrix, per_class, sliced, (about, words), history, opened, network)
 
         tables.confusion(matrix, answered.classes).to_csv(folder / "confusion.csv", lineterminator="\n")
         for name, table in (("per_class.csv", per_class), ("slices.csv", sliced)):

@@ -42,6 +42,8 @@ class Network:
         Raises:
             UserError: the network does not know it; the error names similar ones.
         """
+        if name in self.classes:
+            return self.classes.index(name)
         lower = [known.lower() for known in self.classes]
         if name.lower() in lower:
             return lower.index(name.lower())

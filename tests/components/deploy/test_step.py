@@ -180,6 +180,8 @@ def test_missing_and_broken_inputs_are_refused(saved_model: Path, tmp_path: Path
         run(saved_model, tmp_path / "none", str(repository))
     with pytest.raises(UserError, match="expected schema 'marque.metrics/2', received 'marque.metrics/1'"):
         deploy(saved_model, str(repository), schema="marque.metrics/1")
+    with pytest.raises(UserError, match="expected a number 'top1', received 'high'"):
+        deploy(saved_model, str(repository), top1="high")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"expected a SavedModel folder, found no saved_model\.pb"):
         deploy(tmp_path / "empty", str(repository))
@@ -205,8 +207,32 @@ def test_the_champion_is_the_newest_complete_version(saved_model: Path, tmp_path
             UserError, match=r"champion: expected newest, none, an address, or a version in .*marque \(1, 2\), received 3"
         ):
             find(place, "marque", "3")
-    (repository / "marque" / "9").mkdir()
-    assert find(str(repository), "marque").endswith("/2")
+    for version in ("9", "10"):
+        write_model(repository / "marque" / version)
+    (repository / "marque" / "11").mkdir()
+    assert find(str(repository), "marque").endswith("/10")
+    for slip in ("", "Newest"):
+        with pytest.raises(UserError, match="champion: expected newest, none"):
+            find(str(repository), "marque", slip)
+
+
+def test_a_fingerprint_leaves_out_files_and_folders_by_their_place(saved_model: Path) -> None:
+    all_of_it = fingerprint(saved_model)
+    deploy(saved_model, str(saved_model.parent / "repository"))
+    published = saved_model.parent / "repository" / "marque" / "1"
+    assert fingerprint(published) != all_of_it
+    assert fingerprint(published, without=[*EXTRA[2:], "assets.extra/evaluation"]) == all_of_it
+    (published / "evaluation").mkdir()
+    (published / "evaluation" / "other").write_text("not in assets.extra")
+    assert fingerprint(published, without=[*EXTRA[2:], "assets.extra/evaluation"]) != all_of_it
+
+
+def test_a_model_that_cannot_be_copied_ends_in_one_line(saved_model: Path, repository: Path) -> None:
+    evaluation = write_evaluation(saved_model.parent / "evaluation", saved_model)
+    (saved_model / "variables" / "broken").symlink_to(saved_model / "none")
+    with pytest.raises(UserError, match=r"export: the model cannot be copied: .*No such file"):
+        run(saved_model, evaluation, str(repository))
+    assert not repository.exists()
 
 
 def test_a_bucket_gets_whole_versions(saved_model: Path, tmp_path: Path, gcs: str) -> None:

@@ -56,6 +56,13 @@ def test_shares_and_boxes_are_numpys(seed: int, photos: int) -> None:
         assert found[name] == pytest.approx((predictions.iou >= np.float32(mark)).mean(), abs=EXACT)
 
 
+def test_a_box_on_the_mark_counts() -> None:
+    predictions = made_predictions(1, photos=4)
+    predictions.iou[:] = [0.5, 0.75, 0.9, 0.1]
+    found = figures(predictions)
+    assert (found["iou_50"], found["iou_75"], found["iou_90"]) == (0.75, 0.5, 0.25)
+
+
 def coco(predictions: Predictions) -> list[float]:
     """AP, AP50 and AP75 by pycocotools, each photo an image with one object and one detection."""
     truth, answer = COCO(), COCO()

@@ -33,7 +33,9 @@ def test_the_rank_is_the_place_of_the_true_class(tmp_path: Path) -> None:
     sizes, scores = np.full((4, 2), 9, np.int32), np.full((4, 3), 0.3, np.float32)
     answers = Answers(list("abcd"), np.array([2, 0, 1, 3], np.int32), sizes, boxes, ids, scores, boxes)
     predictions.write(tmp_path / "p.parquet", [answers], ["p", "q", "r", "s"])
-    assert predictions.read(tmp_path / "p.parquet").ranks.tolist() == [0, 1, 2, 3]
+    ranks = predictions.read(tmp_path / "p.parquet").ranks
+    assert ranks.tolist() == [0, 1, 2, predictions.NO_RANK]
+    assert predictions.NO_RANK > 1000  # three answers without the class are no five with it
 
 
 def batches(count: int) -> Iterator[Answers]:
@@ -70,11 +72,17 @@ def test_a_reader_that_knows_nothing_of_us_reads_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"score": [0.5, float("nan"), 0.5]}, "scores and IoU in 0-1, found others"),
-        ({"iou": [0.5, 1.5, 0.5]}, "scores and IoU in 0-1, found others"),
-        ({"label": [0, 5, 0]}, "expected ids of 5 classes"),
-        ({"predicted": [0, -1, 0]}, "expected ids of 5 classes"),
-        ({"top_ids": [[0], [0, 1], [0]]}, "expected ids of 5 classes"),
+        ({"score": [0.5, float("nan"), 0.5]}, "its score holds numbers that cannot be"),
+        ({"iou": [0.5, 1.5, 0.5]}, "its iou holds numbers that cannot be"),
+        ({"x1": [0.5, float("inf"), 0.5]}, "its x1 holds numbers that cannot be"),
+        ({"predicted_y2": [0.5, float("nan"), 0.5]}, "its predicted_y2 holds numbers that cannot be"),
+        ({"label": [0, 5, 0]}, "its label holds ids that are none of 5 classes"),
+        ({"predicted": [0, -1, 0]}, "its predicted holds ids that are none of 5 classes"),
+        ({"top_ids": [[0, 1], [0, 9], [2, 1]]}, "its top_ids holds ids that are none of 5 classes"),
+        ({"top_ids": [[0], [0, 1], [0, 1, 2]]}, r"its photos have \[1, 2, 3\] answers, not the same number each"),
+        ({"top_ids": [[], [], []]}, r"its photos have \[0\] answers"),
+        ({"file": ["a", None, "b"]}, "its file is missing for some photos"),
+        ({"width": [1, None, 2]}, "its width is missing for some photos"),
         ({"label": ["a", "b", "c"]}, "damaged or something else"),
     ],
 )
@@ -84,6 +92,14 @@ def test_nonsense_is_refused(tmp_path: Path, change: dict[str, list[object]], ex
     columns = {name: table[name] for name in table.schema.names} | {name: pa.array(values) for name, values in change.items()}
     pq.write_table(pa.table(columns, metadata=table.schema.metadata), path)
     with pytest.raises(UserError, match=expected):
+        predictions.read(path)
+
+
+@pytest.mark.parametrize("classes", ["5", "null", '{"a": 1}', '"abcdef"', "[1, 2, 3, 4, 5]", '["a", "a", "b", "c", "d"]', "["])
+def test_classes_that_are_none_are_refused(tmp_path: Path, classes: str) -> None:
+    path = save_evaluation(tmp_path / "made", made_predictions(1, photos=3)) / "predictions.parquet"
+    pq.write_table(pq.read_table(path).replace_schema_metadata({"classes": classes}), path)
+    with pytest.raises(UserError, match=r"its classes are no list of distinct names|it is damaged or something else"):
         predictions.read(path)
 
 

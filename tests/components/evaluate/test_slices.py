@@ -64,6 +64,22 @@ def test_a_slice_that_is_worse_for_sure_is_weak_and_a_small_one_is_not() -> None
     assert weak.query("dimension == 'make'")["value"].tolist() == ["Ram"]
 
 
+def test_a_slice_is_not_weak_by_chance_nor_for_its_confidence() -> None:
+    predictions = made_predictions(2, photos=300, skill=1.0)
+    predictions.labels[:], predictions.predicted[:] = np.arange(300) % 4, np.arange(300) % 4
+    predictions.scores[:] = np.where(np.arange(300) < 100, 0.3, 0.9)
+    # the vans: 2 of 75 wrong, which may be chance; the unsure: 40 of 100 wrong
+    wrong = [3, 7, *range(100, 0, -4)[:13], *range(1, 100, 4)[:13], *range(2, 100, 4)[:12]]
+    predictions.predicted[wrong] = (predictions.predicted[wrong] + 1) % 4
+    table = slices.table(predictions, float(predictions.right.mean()))
+    unsure = table[(table["dimension"] == "confidence") & (table["value"] == "under 50%")].iloc[0]
+    assert unsure["top1_high"] < predictions.right.mean()
+    assert not unsure["weak"]
+    by_chance = table[(table["top1"] < predictions.right.mean()) & (table["top1_high"] > predictions.right.mean())]
+    assert len(by_chance)
+    assert not by_chance["weak"].any()
+
+
 def test_one_photo_has_slices_of_which_little_is_known() -> None:
     one = made_predictions(3, photos=2)
     one.labels[:], one.sizes[:], one.scores[:] = 0, 100, 0.3

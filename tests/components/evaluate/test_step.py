@@ -12,6 +12,9 @@ import pytest
 from PIL import Image
 
 from components.common.fingerprint import fingerprint
+from components.common.records import open_records
+from components.evaluate import card
+from components.evaluate.contents import as_html
 from components.evaluate.gate import Demands
 from components.evaluate.step import run
 from tests.components.evaluate.conftest import page_data
@@ -129,16 +132,40 @@ def test_the_card_says_what_the_model_is(evaluated: Evaluated) -> None:
     words = (output / "model_card.md").read_text("utf-8")
     assert "**Refused** by the gate:" in words
     assert "| Top-1, the best answer is right | 83.3% |" in words
-    assert f"- model: `{found['model']}`" in words
+    assert f"- model: {found['model']}" in words
 
 
 def test_an_override_is_in_the_card_and_in_the_metrics(tmp_path: Path, colour_model: Path, colour_records: Path) -> None:
-    found = run(colour_model, [colour_records], tmp_path / "out", demands=DEMANDS, override="asked for by [J. Doe](x) <b>")
+    reason = "asked for by [J. Doe](x) <b> my_own_way"
+    found = run(colour_model, [colour_records], tmp_path / "out", demands=DEMANDS, override=reason)
     assert found["blessed"] is True
-    assert found["override"] == "asked for by [J. Doe](x) <b>"
+    assert found["override"] == reason
     words = (tmp_path / "out" / "model_card.md").read_text("utf-8")
     assert "**Let through against the verdict.**" in words
-    assert r"Let through in spite of that: asked for by \[J. Doe\](x) \<b\>" in words
+    assert r"Let through in spite of that: asked for by \[J. Doe\](x) \<b\> my\_own\_way" in words
+
+
+def test_settings_from_outside_are_text_in_card_and_page(
+    tmp_path: Path, toy_model: Path, colour_model: Path, colour_records: Path, classes: list[str]
+) -> None:
+    settings = json.loads((toy_model / "config.json").read_text())
+    evil = {**settings, "backbone": "x ![p](http://evil/p.png) [l](http://evil)", "weights": "a`b\n# Verdict"}
+    about = card.content(
+        json.loads((_evaluate(tmp_path, colour_model, colour_records) / "metrics.json").read_text()),
+        pd.DataFrame({"weak": [], "top1": []}),
+        open_records([colour_records]),
+        {"id": "`x`", "source": "<script>"},
+        {name: value for name, value in evil.items() if name != "classes"},
+    )
+    html = as_html(card.markdown(about))
+    for markup in ("<img", "<a ", "<script", "<code"):
+        assert markup not in html
+    assert html.count("<h1>") == 1
+
+
+def _evaluate(folder: Path, model: Path, records: Path) -> Path:
+    run(model, [records], folder / "evaluation")
+    return folder / "evaluation"
 
 
 def test_the_evaluation_of_what_serves_is_the_next_models_champion(

@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from components.common.errors import UserError
-from components.evaluate.gate import Demands
 from components.evaluate.step import run
 
 
@@ -127,7 +126,6 @@ def test_a_shard_that_is_cut_off(fails: Callable[..., None], photos: list[Any], 
         ({"batch": 0}, "batch: expected at least 1 photo, received 0"),
         ({"model": Path("nowhere")}, "history.csv: expected the history of a training, found no such file"),
         ({"dataset": Path("nowhere")}, "nowhere: expected a dataset written by ingest, found no dataset.json"),
-        ({"demands": Demands(slice_floors={"colour": 0.5})}, "slice_floors: expected a dimension"),
     ],
 )
 def test_settings(fails: Callable[..., None], options: dict[str, Any], expected: str) -> None:
