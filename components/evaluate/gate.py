@@ -151,11 +151,11 @@ def _floor(slices: pd.DataFrame, name: str, floor: float) -> _Check:
 def _against(predictions: Predictions, model: str, champion: str, demands: Demands) -> tuple[list[_Check], dict[str, Difference]]:
     try:
         evaluation = open_evaluation(champion)
+        if model and evaluation.metrics.get("model") == model:
+            return [_Check(True, f"The champion {champion} is this very model.")], {}
         found = differences(*align(evaluation.predictions, predictions))
     except UserError as error:
         return [_Check(False, f"The champion cannot be compared with: {error}. {WAY_OUT}")], {}
-    if model and evaluation.metrics.get("model") == model:
-        return [_Check(True, f"The champion {champion} is this very model.")], found
     checks = [_not_worse(name, found[name], demands.max_drop) for name in NAMES]
     if demands.min_gain:
         gain = found["top1"].difference

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,11 @@ def test_the_evaluation_of_what_serves_is_the_next_models_champion(
     first, second = tmp_path / "first", tmp_path / "second"
     run(colour_model, [colour_records], first)
     found = run(colour_model, [colour_records], second, champion=str(first))
+    assert found["blessed"] is True
+    assert found["reasons"][-1] == f"The champion {first} is this very model."
+    other = shutil.copytree(colour_model, tmp_path / "other")
+    (other / "assets.extra" / "note").write_text("another model, of the same answers")
+    found = run(other, [colour_records], tmp_path / "third", champion=str(first), demands=Demands(max_drop=0.5))
     assert found["blessed"] is True
     assert found["champion"]["address"] == str(first)
     assert {each["difference"] for each in found["champion"]["differences"].values()} == {0}
