@@ -38,6 +38,9 @@ def run_demo(source: str, preset_name: str, settings: list[str], folder: Path) -
     console.print(f"compiled {pipeline}")
     repository = folder.absolute() / "models"
     parameters = collect(source, str(repository), preset_name, settings, read_types(pipeline))
+    if _served_other_photos(folder, source):
+        parameters = {"champion": "none", **parameters}
+        console.print("no champion: the model of the last demo in this folder was of another source")
     shutil.rmtree(folder / "answers", ignore_errors=True)
     result = run_locally(pipeline, parameters, folder)
     figures = json.loads((result.evaluation / "metrics.json").read_text("utf-8"))
@@ -66,6 +69,11 @@ def run_demo(source: str, preset_name: str, settings: list[str], folder: Path) -
     )
     if not result.blessed:
         raise UserError(f"the model was refused, nothing was deployed: {' '.join(figures['reasons'])} See {report}")
+
+
+def _served_other_photos(folder: Path, source: str) -> bool:
+    summary = folder / "summary.json"
+    return summary.exists() and json.loads(summary.read_text("utf-8"))["source"] != without_secrets(source)
 
 
 def _with_interval(figures: dict[str, Any], name: str, words: str) -> str:
