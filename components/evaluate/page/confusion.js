@@ -25,7 +25,8 @@ function confusionFigure(colours, element) {
       type: "heatmap", x: keys, y: keys, z: value((truth, _, photos) => photos / photosOf[truth]), zmin: 0, zmax: 1,
       colorscale: [[0, low], [1, high]], showscale: false, xgap: few ? 1 : 0, ygap: few ? 1 : 0,
       hovertext: value(cellText), hoverinfo: "text", hoverongaps: false,
-      ...(few ? { text: value((truth, answer, photos) => photos), texttemplate: "%{text}" } : {}),
+      // an empty cell has no text: Plotly would write null
+      ...(few ? { text: value((truth, answer, photos) => photos).map((row) => row.map((each) => each ?? "")), texttemplate: "%{text}" } : {}),
     };
   };
   const labels = Object.fromEntries(keys.map((key) => [key, plain(page.classes[key], 22)]));
@@ -37,7 +38,7 @@ function confusionFigure(colours, element) {
   return {
     data: [layer(true, colours["right-low"], colours.true), layer(false, colours["mistaken-low"], colours.predicted)],
     layout: {
-      dragmode: "zoom", margin: narrow ? { l: 4, r: 4, t: 30, b: 4 } : { l: 150, r: 4, t: 30, b: 140 },
+      dragmode: "zoom", margin: narrow ? { l: 4, r: 4, t: 30, b: 4 } : { l: few ? 175 : 150, r: few ? 60 : 4, t: 30, b: few ? 100 : 140 },
       uirevision: ordering.value,
       xaxis: scale([-0.5, last]), yaxis: scale([last, -0.5]), shapes: cell ? [outline(order, colours)] : [],
       modebar: { bgcolor: colours.paper, color: colours.quiet, activecolor: colours.accent },

@@ -112,6 +112,14 @@ def test_a_cell_shows_its_photos(open_page: Open, make_report: Make, row: int, c
     expect(page.locator("#cell figcaption .quiet").first).to_contain_text(file)
 
 
+def test_a_small_matrix_says_how_many_photos_and_nothing_where_there_are_none(open_page: Open, make_report: Make) -> None:
+    data = make_report(["Alpha", "Beta", "Gamma", "Delta"], 24)
+    page = open_page(render_report(data))
+    draw_everything(page)
+    numbers = page.locator("#confusion-chart .heatmap-label").all_text_contents()
+    assert sorted(filter(None, numbers)) == sorted(str(photos) for _, _, photos in data["confusion"])
+
+
 def test_a_zoom_outlives_a_choice(open_page: Open, make_report: Make) -> None:
     page = open_page(render_report(make_report(["Alpha", "Beta", "Gamma", "Delta"], 24)))
     draw_everything(page)
