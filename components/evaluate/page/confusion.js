@@ -38,7 +38,7 @@ function confusionFigure(colours, element) {
   return {
     data: [layer(true, colours["right-low"], colours.true), layer(false, colours["mistaken-low"], colours.predicted)],
     layout: {
-      dragmode: "zoom", margin: narrow ? { l: 4, r: 4, t: 30, b: 4 } : { l: few ? 175 : 150, r: few ? 60 : 4, t: 30, b: few ? 100 : 140 },
+      dragmode: "zoom", margin: narrow ? { l: 4, r: 4, t: 30, b: 4 } : { l: few ? 175 : 150, r: few ? 90 : 4, t: 30, b: few ? 100 : 140 },
       uirevision: ordering.value,
       xaxis: scale([-0.5, last]), yaxis: scale([last, -0.5]), shapes: cell ? [outline(order, colours)] : [],
       modebar: { bgcolor: colours.paper, color: colours.quiet, activecolor: colours.accent },
