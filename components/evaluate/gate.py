@@ -18,6 +18,7 @@ import pandas as pd
 from components.common.errors import UserError
 from components.common.settings import build
 from components.evaluate.evaluation import open_evaluation
+from components.evaluate.metrics import GatedFigures
 from components.evaluate.paired import Difference, align, differences
 from components.evaluate.predictions import Predictions
 from components.evaluate.slices import DIMENSIONS, JUDGED_PHOTOS
@@ -63,7 +64,7 @@ class Demands:
 @dataclass(frozen=True)
 class Verdict:
     """`override` is the reason why a refused model was let through, "" where none was; `champion` tells what it was compared with:
-    `address` and `differences` by figure, None where it was not."""
+    `address` and `differences` of `GatedFigures`, None where it was not."""
 
     blessed: bool
     reasons: list[str]
@@ -153,7 +154,7 @@ def _against(predictions: Predictions, model: str, champion: str, demands: Deman
         evaluation = open_evaluation(champion)
         if model and evaluation.metrics.get("model") == model:
             return [_Check(True, f"The champion {champion} is this very model.")], {}
-        found = differences(*align(evaluation.predictions, predictions))
+        found = differences(*align(evaluation.predictions, predictions), GatedFigures)
     except UserError as error:
         return [_Check(False, f"The champion cannot be compared with: {error}. {WAY_OUT}")], {}
     checks = [_not_worse(name, found[name], demands.max_drop) for name in NAMES]

@@ -132,6 +132,17 @@ def summary(predictions: Predictions) -> dict[str, Any]:
     return {"photos": photos, "classes": len(predictions.classes), **found, "intervals": intervals, "resamples": resamples}
 
 
+class GatedFigures:
+    """`top1` and `mean_iou` of `Figures` alone, which the gate asks for: a tenth of the work and of the memory."""
+
+    def __init__(self, predictions: Predictions):
+        self._values = np.stack([predictions.right, predictions.iou]).astype(np.float64)
+
+    def __call__(self, weights: Floats) -> dict[str, float]:
+        top1, mean_iou = (self._values @ weights / weights.sum()).tolist()
+        return {"top1": top1, "mean_iou": mean_iou}
+
+
 def mean_iou_of_always(relative_box: NDArray[np.float32], predictions: Predictions) -> float:
     """Mean IoU had the answer always been `relative_box`, `(4,)` in 0-1."""
     width, height = predictions.sizes.T

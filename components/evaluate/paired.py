@@ -3,13 +3,14 @@ is hard for both does not blur the difference.
 """
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.common.errors import UserError
-from components.evaluate.bootstrap import LEVEL, interval, resampled, resamples_of, share_difference, unbiased
+from components.evaluate.bootstrap import LEVEL, Statistic, interval, resampled, resamples_of, share_difference, unbiased
 from components.evaluate.metrics import Figures
 from components.evaluate.predictions import Predictions, reordered
 
@@ -53,9 +54,11 @@ def align(first: Predictions, second: Predictions) -> tuple[Predictions, Predict
     return first, second
 
 
-def differences(first: Predictions, second: Predictions) -> dict[str, Difference]:
-    """Every figure of `metrics.Figures`, second minus first, by paired bootstrap, of what `align` returns."""
-    of_first, of_second, photos = Figures(first), Figures(second), len(first)
+def differences(
+    first: Predictions, second: Predictions, figures: Callable[[Predictions], Statistic] = Figures
+) -> dict[str, Difference]:
+    """Every one of `figures`, `top1` among them, second minus first, by paired bootstrap, of what `align` returns."""
+    of_first, of_second, photos = figures(first), figures(second), len(first)
 
     def difference(weights: NDArray[np.float64]) -> dict[str, float]:
         before, after = of_first(weights), of_second(weights)

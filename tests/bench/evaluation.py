@@ -1,4 +1,5 @@
-"""Evaluating a million predictions: from predictions.parquet to figures with intervals, slices, confusion and calibration.
+"""Evaluating a million predictions: from predictions.parquet to figures with intervals, slices, confusion and
+calibration, and against a champion.
 
 The predictions are drawn: 196 classes, 70% right, IoU of a beta distribution. TensorFlow has no part in it.
 """
@@ -14,6 +15,8 @@ import numpy as np
 
 from components.evaluate import metrics, slices
 from components.evaluate.calibration import reliability
+from components.evaluate.metrics import GatedFigures
+from components.evaluate.paired import align, differences
 from components.evaluate.predictions import read, write
 from tests.bench.clock import Measured, peak_mb
 from tests.bench.photo_set import PhotoSet
@@ -30,6 +33,7 @@ def evaluate_predictions(photos: PhotoSet, seconds: float) -> Measured:
         write(path, _answers(), CLASSES)
         start = time.monotonic()
         predictions = read(path)
+        differences(*align(read(path), predictions), GatedFigures)
         figures = metrics.summary(predictions)
         slices.table(predictions, figures["top1"])
         metrics.per_class(metrics.confusion(predictions), predictions)

@@ -15,7 +15,7 @@ from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_
 from components.common import boxes
 from components.evaluate import metrics
 from components.evaluate.calibration import BINS, reliability
-from components.evaluate.metrics import Figures
+from components.evaluate.metrics import Figures, GatedFigures
 from components.evaluate.predictions import Predictions
 from tests.components.evaluate.conftest import made_predictions, only
 
@@ -54,6 +54,14 @@ def test_shares_and_boxes_are_numpys(seed: int, photos: int) -> None:
     assert found["median_iou"] == pytest.approx(np.median(iou), abs=EXACT)
     for name, mark in (("iou_50", 0.5), ("iou_75", 0.75), ("iou_90", 0.9)):
         assert found[name] == pytest.approx((predictions.iou >= np.float32(mark)).mean(), abs=EXACT)
+
+
+@given(seeds, sizes)
+def test_the_gates_figures_are_those_of_all(seed: int, photos: int) -> None:
+    predictions = made_predictions(seed, photos)
+    times = np.random.default_rng(seed).multinomial(photos, np.full(photos, 1 / photos)).astype(float)
+    everything = Figures(predictions)(times)
+    assert GatedFigures(predictions)(times) == pytest.approx({name: everything[name] for name in ("top1", "mean_iou")})
 
 
 def test_a_box_on_the_mark_counts() -> None:
