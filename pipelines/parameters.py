@@ -94,6 +94,9 @@ def collect(source: str, repository: str, preset_name: str, settings: Sequence[s
         "repository": repository,
         **{name: value for name, value in given.items() if name not in fields},
     }
+    champion = parameters.get("champion", "newest")
+    if "/" not in champion and not champion.isdecimal() and champion not in ("newest", "none"):
+        raise UserError(f"champion: expected newest, none, a version's number or an address, received {champion!r}")
     for group, (kind, preset) in grouped.items():
         own = {name: value for name, value in given.items() if fields.get(name) == group}
         parameters[group] = dataclasses.asdict(build(kind, {**preset, **own}, group))

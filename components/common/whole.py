@@ -22,6 +22,7 @@ def whole_folder(target: Path, mark: str = "") -> Iterator[Path]:
     Raises:
         UserError: `target` is a file, or a folder of something else, before anything is done.
     """
+    _check_local(target)
     if target.exists() and not target.is_dir():
         raise UserError(f"{target}: expected a folder to write, found a file; name another place")
     if mark and target.is_dir() and any(target.iterdir()) and not (target / mark).exists():
@@ -38,10 +39,21 @@ def whole_folder(target: Path, mark: str = "") -> Iterator[Path]:
 
 @contextlib.contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
-    """A path to write; when the body ends well the file there takes the place of `target`."""
+    """A path to write; when the body ends well the file there takes the place of `target`.
+
+    Raises:
+        UserError: `target` is an address.
+    """
+    _check_local(target)
     partial = target.with_name(f"{target.name}.partial")
     try:
         yield partial
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _check_local(target: Path) -> None:
+    """A path does not tell gs://bucket from a folder named "gs:"."""
+    if target.parts[:1] and target.parts[0] in ("gs:", "s3:", "http:", "https:", "file:"):
+        raise UserError(f"{target}: expected a path on this machine to write to, received an address")

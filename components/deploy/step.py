@@ -25,6 +25,8 @@ def run(saved_model: Path, evaluation: Path, repository: str, model: str = "marq
     """
     metrics = check(saved_model, evaluation)
     figures = f"top1 {metrics['top1']:.3f}, mean_iou {metrics['mean_iou']:.3f}"
+    if metrics.get("override"):
+        figures += f"; against the verdict: {metrics['override']}"
     with tempfile.TemporaryDirectory() as scratch:
         complete = Path(scratch) / "version"
         try:
@@ -35,6 +37,6 @@ def run(saved_model: Path, evaluation: Path, repository: str, model: str = "marq
         except OSError as error:
             raise UserError(f"{saved_model}: the model cannot be copied: {reason(error)}") from None
         published = publish(complete, repository, model)
-    verb = "published" if published.new else "the newest version holds the same model, kept"
+    verb = "published" if published.new else "the newest version holds the same model, kept with its card"
     Console(highlight=False, soft_wrap=True).print(f"deploy: {verb} {published.uri} ({figures})", markup=False)
     return published.uri

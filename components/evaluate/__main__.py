@@ -7,6 +7,7 @@ from rich.console import Console
 
 from components.common.errors import UserError, one_line_errors
 from components.common.quiet import quiet_tensorflow
+from components.evaluate.evaluation import open_evaluation
 from components.evaluate.gate import Demands
 
 records_option = click.option(
@@ -65,6 +66,8 @@ def run_command(
         for setting in settings:
             if "=" not in setting:
                 raise UserError(f"--set: expected name=value, received {setting!r}")
+        if champion not in ("", "none"):
+            open_evaluation(champion)  # not only after minutes
         demands = Demands.of(dict(setting.split("=", 1) for setting in settings))
         found = run(
             saved_model,
@@ -77,10 +80,11 @@ def run_command(
             dataset=dataset,
             split=split,
         )
-        reasons = " ".join(found["reasons"])
         if not found["blessed"]:
-            raise UserError(f"the model was refused: {reasons} See {output / 'report.html'}")
-        Console(soft_wrap=True, highlight=False).print(f"blessed: {reasons}\nreport: {output / 'report.html'}", markup=False)
+            raise UserError(f"the model was refused: {' '.join(found['missed'])} See {output / 'report.html'}")
+        verdict = "let through against the verdict" if found["override"] else "blessed"
+        said = f"{verdict}: {' '.join(found['reasons'])}\nreport: {output / 'report.html'}"
+        Console(soft_wrap=True, highlight=False).print(said, markup=False)
 
 
 @main.command("compare", help="Two evaluations, or published versions, of the same photos side by side: comparison.html and .json.")

@@ -64,7 +64,10 @@ def content(
         "model": {"backbone": recipe.get("backbone", ""), "image_px": recipe.get("image_px", 0)},
         "intended_use": INTENDED_USE,
         "licence": LICENCE,
-        "verdict": {"words": _verdict(metrics), **{name: metrics[name] for name in ("blessed", "reasons", "override", "champion")}},
+        "verdict": {
+            "words": _verdict(metrics),
+            **{name: metrics[name] for name in ("blessed", "reasons", "missed", "override", "champion")},
+        },
         "figures": {name: metrics[name] for name in ("split", "photos", "resamples", "mean_box_iou_baseline", "intervals")}
         | {figure.name: metrics[figure.name] for figure in FIGURES},
         "weak_slices": slices[slices["weak"].astype(bool)].sort_values("top1").head(WEAK_SHOWN).to_dict("records"),

@@ -50,7 +50,7 @@ def run(first: str, second: str, output: Path, records: Sequence[Path] = ()) -> 
     counts = dict(zip(("neither", "only_a", "only_b", "both"), np.bincount(both, minlength=4).tolist(), strict=True))
     photos = list(_photos(ours, theirs, a.metrics["split"], records)) if records else []
     page = {
-        "names": [first, second],
+        "names": list(_short(first, second)),
         "metrics": [a.metrics, b.metrics],
         "differences": {name: asdict(difference) for name, difference in found.items()},
         "counts": counts,
@@ -63,9 +63,17 @@ def run(first: str, second: str, output: Path, records: Sequence[Path] = ()) -> 
     with whole_folder(output, PAGE) as folder:
         (folder / PAGE).write_text(render_comparison(page), "utf-8")
         kept = {name: page[name] for name in ("names", "differences", "counts", "per_class", "slices")}
-        content = json.dumps({"schema": SCHEMA, **kept}, indent=1, ensure_ascii=False)
+        content = json.dumps({"schema": SCHEMA, "addresses": [first, second], **kept}, indent=1, ensure_ascii=False)
         (folder / "comparison.json").write_text(f"{content}\n", "utf-8")
     return _table(a, b, found)
+
+
+def _short(first: str, second: str) -> tuple[str, str]:
+    """The ends of two addresses from where they differ on, with one part before: `marque/1`, `marque/2`."""
+    parts, others = first.rstrip("/").split("/"), second.rstrip("/").split("/")
+    same = next((i for i, pair in enumerate(zip(parts, others, strict=False)) if pair[0] != pair[1]), min(len(parts), len(others)))
+    start = max(min(same, len(parts) - 1, len(others) - 1) - 1, 0)
+    return "/".join(parts[start:]), "/".join(others[start:])
 
 
 def _per_class(a: Predictions, b: Predictions) -> pd.DataFrame:
@@ -132,7 +140,7 @@ def _check_same(predictions: Predictions, files: list[str]) -> None:
 
 
 def _table(a: Evaluation, b: Evaluation, found: dict[str, Difference]) -> Table:
-    table = Table("figure", escape(a.address), escape(b.address), "difference", "95% interval")
+    table = Table("figure", *map(escape, _short(a.address, b.address)), "difference", "95% interval")
     for figure in (*HEADLINE, *FURTHER):
         difference = found[figure.name]
         table.add_row(

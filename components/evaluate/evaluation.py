@@ -50,9 +50,25 @@ def open_evaluation(address: str) -> Evaluation:
             raise UserError(
                 f"{address}: expected the metrics of its predictions ({name} {figure:.6f}), received {name} {metrics.get(name)!r}"
             )
-    if metrics.get("split") not in SPLITS or not isinstance(metrics.get("intervals"), dict):
-        raise UserError(f"{address}: expected metrics with split and intervals; evaluate again")
+    if problem := _problem(metrics):
+        raise UserError(f"{address}: expected the metrics of an evaluation, its {problem} is none; evaluate again")
     return Evaluation(address, metrics, predictions)
+
+
+def _problem(metrics: dict[str, Any]) -> str:
+    """Which of the values that pages show is not what it should be; "" where all are."""
+    latency, intervals = metrics.get("latency_ms"), metrics.get("intervals")
+    sound = {
+        "split": metrics.get("split") in SPLITS,
+        "intervals": isinstance(intervals, dict) and all(_numbers(each, 2) for each in intervals.values()),
+        "latency_ms": isinstance(latency, dict) and _numbers([latency.get("p50"), latency.get("p95")], 2),
+        "images_per_s": _numbers([metrics.get("images_per_s")], 1),
+    }
+    return next((name for name, is_sound in sound.items() if not is_sound), "")
+
+
+def _numbers(values: Any, count: int) -> bool:
+    return isinstance(values, list) and len(values) == count and all(isinstance(value, float | int) for value in values)
 
 
 def _near(value: Any, figure: float) -> bool:

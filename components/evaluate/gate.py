@@ -9,6 +9,7 @@ An override, given as the reason for it, lets a refused model through and is on 
 """
 
 import dataclasses
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -48,7 +49,8 @@ class Demands:
             if isinstance(share, bool) or not isinstance(share, float | int) or not 0 <= share <= 1:
                 raise UserError(f"{name}: expected a number in 0-1, received {share!r}")
         for name in self.slice_floors:
-            if str(name).partition("=")[0] not in DIMENSIONS:
+            dimension, equals, value = str(name).partition("=")
+            if dimension not in DIMENSIONS or (equals and not value):
                 raise UserError(f"slice_floors: expected one of {', '.join(DIMENSIONS)}, or dimension=value, received {name!r}")
 
     @classmethod
@@ -63,11 +65,14 @@ class Demands:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`override` is the reason why a refused model was let through, "" where none was; `champion` tells what it was compared with:
-    `address` and `differences` of `GatedFigures`, None where it was not."""
+    """`missed` are those of the `reasons` that speak against it; `override` is the reason why a refused model was let through, ""
+    where none was; `champion` tells what it was compared with: `address` and `differences` of `GatedFigures`, None where it was
+    not.
+    """
 
     blessed: bool
     reasons: list[str]
+    missed: list[str]
     override: str
     champion: dict[str, Any] | None
 
@@ -96,27 +101,27 @@ def verdict(
         slices: theirs, of `slices.table`.
         demands: what it has to meet.
         model: its fingerprint; a champion of the same is no rival.
-        champion: the address of the evaluation, or of the published version, that it would replace; "" for none.
+        champion: the address of the evaluation, or of the published version, that it would replace; "" or "none" for none.
         override: why to let it through whatever comes out; "" for not.
     """
-    override = override.strip()
+    override = " ".join(override.split())
     checks = [
         _minimum("top1", figures["top1"], demands.min_top1),
         _minimum("mean_iou", figures["mean_iou"], demands.min_mean_iou),
         *(_floor(slices, name, floor) for name, floor in demands.slice_floors.items()),
     ]
     compared = None
-    if champion:
+    if champion not in ("", "none"):
         against, found = _against(predictions, model, champion, demands)
         checks += against
         compared = {"address": champion, "differences": {name: dataclasses.asdict(each) for name, each in found.items()}}
     else:
         checks.append(_Check(True, "There is no champion to compare with."))
-    refused = not all(check.passed for check in checks)
-    reasons = [check.reason for check in sorted(checks, key=lambda check: check.passed)]
-    if refused and override:
-        reasons.append(f"Let through in spite of that: {override}")
-    return Verdict(not refused or bool(override), reasons, override if refused else "", compared)
+    missed = [check.reason for check in checks if not check.passed]
+    reasons = [*missed, *(check.reason for check in checks if check.passed)]
+    if override:
+        reasons.append(f"Let through in spite of that: {override}" if missed else f"An override was not needed: {override}")
+    return Verdict(not missed or bool(override), reasons, missed, override if missed else "", compared)
 
 
 def _minimum(name: str, value: float, minimum: float) -> _Check:
@@ -135,8 +140,9 @@ def _floor(slices: pd.DataFrame, name: str, floor: float) -> _Check:
     if dimension not in set(slices["dimension"]):
         return _Check(True, f"The {dimension} tells no photos apart, so the floor of {floor:g} of {name} was not asked for.")
     if rows.empty:
-        known = ", ".join(slices[slices["dimension"] == dimension]["value"])
-        return _Check(False, f"There is no slice {name}, so its floor of {floor:g} cannot be checked; the photos are of {known}.")
+        known = slices[slices["dimension"] == dimension]["value"].tolist()
+        near = ", ".join(difflib.get_close_matches(value, known) or known[:5])
+        return _Check(False, f"There is no slice {name}, so its floor of {floor:g} cannot be checked; there are {near} and others.")
     judged = rows[rows["photos"] >= JUDGED_PHOTOS]
     if judged.empty:
         return _Check(True, f"No slice of {name} has {JUDGED_PHOTOS} photos, so its floor of {floor:g} was not asked for.")
@@ -157,7 +163,8 @@ def _against(predictions: Predictions, model: str, champion: str, demands: Deman
         found = differences(*align(evaluation.predictions, predictions), GatedFigures)
     except UserError as error:
         return [_Check(False, f"The champion cannot be compared with: {error}. {WAY_OUT}")], {}
-    checks = [_not_worse(name, found[name], demands.max_drop) for name in NAMES]
+    checks = [_Check(True, f"The champion is {champion}, compared on the same {len(predictions):,} photos.")]
+    checks += [_not_worse(name, found[name], demands.max_drop) for name in NAMES]
     if demands.min_gain:
         gain = found["top1"].difference
         words = "reaches" if gain >= demands.min_gain else "is below"
@@ -171,6 +178,6 @@ def _not_worse(name: str, found: Difference, max_drop: float) -> _Check:
         f"{NAMES[name]} is {found.difference:+.4f} against the champion's (95% interval {found.low:+.4f} to {found.high:+.4f})"
     )
     if found.at_least >= -max_drop:
-        return _Check(True, f"{measured}: with 95% confidence not worse by more than {max_drop:g}.")
-    doubt = "it is worse" if found.high < 0 else "that it is worse by more cannot be ruled out"
-    return _Check(False, f"{measured}: {doubt}, {max_drop:g} is allowed.")
+        return _Check(True, f"{measured}: with 95% confidence not worse by more than {max_drop:g}, which is allowed.")
+    doubt = "it is worse, and" if found.high < 0 else "with so few photos"
+    return _Check(False, f"{measured}: {doubt} it may be worse by more than {max_drop:g}, which is allowed.")

@@ -69,6 +69,7 @@ def test_presets_are_valid(name: str, pipeline: Path) -> None:
     [
         ("backbone=VGG", "backbone: expected one of"),
         ("epochs=0", "epochs: expected 1 to"),
+        ("champion=Newest", "champion: expected newest, none, a version's number or an address, received 'Newest'"),
         ("min_top1=7", "min_top1: expected a number in 0-1, received 7"),
         ("slice_floors=make", "slice_floors: expected a JSON object, received 'make'"),
         ('slice_floors={"make": 2}', "slice_floors make: expected a number in 0-1, received 2"),

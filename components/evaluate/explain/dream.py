@@ -43,8 +43,8 @@ def dream_layer(network: Network, name: str = "") -> Layer:
     # Operations are its layers and what is written as + or * between them.
     outputs = {each.name: each.output for each in backbone.operations}
     if name and name not in outputs:
-        near = difflib.get_close_matches(name, outputs) or list(outputs)[-3:]
-        raise UserError(f"layer: expected one of the backbone's {len(outputs)}, received {name!r}; there are {', '.join(near)}")
+        near = difflib.get_close_matches(name, outputs, cutoff=0.3) or list(outputs)[-3:]
+        raise UserError(f"layer: expected one of the backbone's {len(outputs)}, received {name!r}; such as {', '.join(near)}")
     output = outputs[name] if name else _mid_level(backbone, network.image_px)
     # A nested model's own `input` is inside it; the tensor that it was called with is what every operation has, preprocessed.
     preprocess = keras.Model(network.model.input, keras.Operation.input.fget(backbone))

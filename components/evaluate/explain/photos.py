@@ -52,7 +52,9 @@ def read_photo(path: Path, image_px: int) -> Photo:
         return Photo(path.stem, image, jpeg, load(jpeg, image_px).numpy())
     # What Pillow's decoders raise of damage, and TensorFlow's of what Pillow lets pass.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError, tf.errors.InvalidArgumentError) as error:
-        raise UserError(f"{path}: expected a photo (JPEG, PNG, ...), whole, received what does not decode: {error}") from None
+        raise UserError(
+            f"{path}: expected a photo (JPEG, PNG, ...), whole, received what does not decode ({type(error).__name__})"
+        ) from None
 
 
 def _jpeg(image: Image.Image) -> bytes:

@@ -12,6 +12,10 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   for (const element of charts.keys()) if (element.dataset.drawn) drawChart(element);
 });
 
+addEventListener("beforeprint", () => {
+  for (const element of charts.keys()) drawChart(element);
+});
+
 // `figure(colours, element)` gives Plotly's `data`, and `layout` and `config` over the common ones; `ready` runs once, when drawn.
 function chart(element, figure, ready = () => {}) {
   charts.set(element, { figure, ready });

@@ -54,3 +54,15 @@ def test_a_file_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
         assert (tmp_path / "file").read_text() == "old"
     assert (tmp_path / "file").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("address", ["gs://bucket/out", "https://example.com/out", "s3://bucket/out"])
+def test_an_address_is_no_place_on_this_machine(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for whole in (whole_folder, whole_file):
+        with (
+            pytest.raises(UserError, match="expected a path on this machine to write to, received an address"),
+            whole(Path(address)),
+        ):
+            pass
+    assert list(tmp_path.iterdir()) == []

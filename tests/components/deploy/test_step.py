@@ -84,7 +84,7 @@ def test_the_next_version_follows_the_highest_integer(saved_model: Path, reposit
 def test_the_same_model_is_not_published_twice(saved_model: Path, repository: Path, tmp_path: Path, capsys) -> None:
     first = deploy(saved_model, str(repository))
     assert deploy(saved_model, str(repository), images_per_s=7.0) == first
-    assert "the newest version holds the same model, kept" in capsys.readouterr().out
+    assert "the newest version holds the same model, kept with its card" in capsys.readouterr().out
     other = write_model(tmp_path / "other", "other weights")
     assert deploy(other, str(repository)) == str(repository / "marque" / "2")
     assert deploy(saved_model, str(repository)) == str(repository / "marque" / "3")

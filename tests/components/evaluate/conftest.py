@@ -190,6 +190,7 @@ def save_evaluation(folder: Path, predictions: Predictions) -> Path:
     write(folder / "predictions.parquet", [answers], predictions.classes)
     figures = Figures(read(folder / "predictions.parquet"))(np.ones(len(predictions)))
     metrics = {"schema": SCHEMA, "split": "test", **figures, "intervals": {}, "model": "the champion"}
+    metrics |= {"images_per_s": 100.0, "latency_ms": {"p50": 5.0, "p95": 9.0}}
     (folder / "metrics.json").write_text(json.dumps(metrics), "utf-8")
     return folder
 

@@ -41,7 +41,8 @@ def test_what_each_gets_right_that_the_other_does_not(two: tuple[Path, Path], co
     assert found["differences"]["top1"]["difference"] == pytest.approx(-2 / 12)
     assert found["differences"]["mean_iou"]["difference"] == 0
     page = page_data(tmp_path / "out" / "comparison.html")
-    assert page["names"] == [str(two[0]), str(two[1])]
+    assert [Path(name).parts[-2] for name in page["names"]] == ["good", "poor"]
+    assert found["addresses"] == [str(two[0]), str(two[1])]
     assert len(page["photos"]) == 12
     assert page["photos_left_out"] == 0
     blue = [row for row in page["per_class"] if row["class"] == "Azure 2003"]
@@ -86,5 +87,12 @@ def test_the_commands(two: tuple[Path, Path], colour_model: Path, colour_records
     compared = command("compare", str(two[0]), str(two[1]), f"--output={tmp_path / 'out'}")
     assert compared.returncode == 0
     assert "Top-1" in compared.stdout
+    missing = command(*run_it, "--champion", str(tmp_path / "nowhere"))
+    assert (missing.returncode, len(missing.stderr.splitlines())) == (1, 1)
+    address = command("compare", str(two[0]), str(two[1]), "--output=gs://bucket/out")
+    assert address.stderr == "marque: error: gs:/bucket/out: expected a path on this machine to write to, received an address\n"
+    overridden = command(*run_it, "--set", "min_top1=1", "--override", "a test")
+    assert overridden.returncode == 0
+    assert overridden.stdout.startswith("let through against the verdict: Top-1 accuracy is 0.8333, below the minimum of 1.")
     wrong = command("compare", str(two[0]), str(tmp_path))
     assert (wrong.returncode, len(wrong.stderr.splitlines())) == (1, 1)

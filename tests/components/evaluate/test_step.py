@@ -125,7 +125,7 @@ def test_the_card_says_what_the_model_is(evaluated: Evaluated) -> None:
     assert card["figures"]["intervals"] == found["intervals"]
     assert card["verdict"] == {
         "words": "**Refused** by the gate:",
-        **{name: found[name] for name in ("blessed", "reasons", "override", "champion")},
+        **{name: found[name] for name in ("blessed", "reasons", "missed", "override", "champion")},
     }
     assert card["data"]["photos"] == {"train": 0, "validation": 0, "test": 12}
     assert card["hashes"]["model"] == found["model"]

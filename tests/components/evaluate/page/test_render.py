@@ -90,7 +90,7 @@ def test_not_a_number_is_refused(make_report: Make) -> None:
 
 @pytest.mark.parametrize(
     ("blessed", "override", "title"),
-    [(True, "", "Blessed"), (False, "", "Not blessed"), (False, "the old one <is> down", "Blessed by override")],
+    [(True, "", "Blessed"), (False, "", "Refused"), (True, "the old one <is> down", "Let through against the verdict")],
 )
 def test_verdict(make_report: Make, blessed: bool, override: str, title: str) -> None:
     page = make_report(["A", "B"], 4)
