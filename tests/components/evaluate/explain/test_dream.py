@@ -58,5 +58,5 @@ def test_the_seed_decides(convolutional: Network, photo: np.ndarray) -> None:
 
 
 def test_a_layer_that_is_not_there(convolutional: Network, photo: np.ndarray) -> None:
-    with pytest.raises(UserError, match="layer: expected one of the backbone's 5, received 'conv7'; there are conv"):
+    with pytest.raises(UserError, match="layer: expected one of the backbone's 5, received 'conv7'; such as conv"):
         dream(convolutional, photo, layer="conv7")

@@ -128,7 +128,7 @@ def test_wrong_use_ends_in_one_line_and_writes_nothing(photos: list[Path], toy_m
         ),
         ([photos[0], "--model", toy_model, "--class", f"{name}s"], f"did you mean '{name}'"),
         ([photos[0], "--model", toy_model, "--class", name[3:]], f"did you mean '{name}'"),
-        ([photos[0], "--model", toy_model, "--layer", "block_1_expand_rel"], "there are block_1_expand_relu"),
+        ([photos[0], "--model", toy_model, "--layer", "block_1_expand_rel"], "such as block_1_expand_relu"),
         (
             [photos[0], "--model", broken(tmp_path / "a", toy_model, "model.keras", damaged[:-2000])],
             "expected a model as train writes",
