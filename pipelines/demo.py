@@ -14,10 +14,13 @@ from rich.console import Console
 
 from components.common.dataset import open_dataset
 from components.common.errors import UserError
+from components.common.evaluation import PUBLISHED
 from components.common.storage import without_secrets
+from components.deploy.champion import find
 from pipelines.compile import compile_training, default_image
 from pipelines.parameters import collect, read_types
 from pipelines.run import Result, run_locally
+from pipelines.training import MODEL_NAME
 
 SERVER_START_S = 120.0
 PHOTOS = 3
@@ -38,9 +41,9 @@ def run_demo(source: str, preset_name: str, settings: list[str], folder: Path) -
     console.print(f"compiled {pipeline}")
     repository = folder.absolute() / "models"
     parameters = collect(source, str(repository), preset_name, settings, read_types(pipeline))
-    if _served_other_photos(folder, source):
+    if _is_of_other_photos(find(str(repository), MODEL_NAME), parameters["source"]):
         parameters = {"champion": "none", **parameters}
-        console.print("no champion: the model of the last demo in this folder was of another source")
+        console.print("no champion: the model that is deployed in this folder is of another source")
     shutil.rmtree(folder / "answers", ignore_errors=True)
     result = run_locally(pipeline, parameters, folder)
     figures = json.loads((result.evaluation / "metrics.json").read_text("utf-8"))
@@ -73,9 +76,10 @@ def run_demo(source: str, preset_name: str, settings: list[str], folder: Path) -
         raise UserError(f"the model was refused, nothing was deployed: {' '.join(figures['missed'])} See {report}")
 
 
-def _served_other_photos(folder: Path, source: str) -> bool:
-    summary = folder / "summary.json"
-    return summary.exists() and json.loads(summary.read_text("utf-8"))["source"] != without_secrets(source)
+def _is_of_other_photos(version: str, source: str) -> bool:
+    """Whether a published version is there, and was not evaluated on photos of `source`."""
+    card = Path(version) / PUBLISHED["model_card.json"]
+    return bool(version) and (not card.exists() or json.loads(card.read_text("utf-8"))["data"]["source"] != without_secrets(source))
 
 
 def _with_interval(figures: dict[str, Any], name: str, words: str) -> str:
