@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from components.common.errors import UserError
-from components.common.settings import build, field_types
+from components.common.settings import build, field_types, pairs
 from components.evaluate.gate import Demands
 from components.train import presets
 from components.train.config import TrainConfig
@@ -63,10 +63,7 @@ def parse_settings(settings: Sequence[str], types: dict[str, str]) -> dict[str, 
         UserError: not of the form name=value, an unknown name, or a value of the wrong type.
     """
     parsed = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals:
-            raise UserError(f"--set: expected name=value, received {setting!r}")
+    for name, text in pairs(settings).items():
         if name not in types:
             raise UserError(f"--set: expected one of {', '.join(sorted(types))}, received {name!r}")
         convert, expected = CONVERTERS[types[name]]

@@ -5,7 +5,7 @@ message.
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from components.common.errors import UserError
@@ -27,6 +27,18 @@ def build(kind: type[T], settings: Mapping[str, Any], what: str) -> T:
         if name not in types:
             raise UserError(f"{what}: expected one of {', '.join(types)}, received {name!r}")
     return kind(**{name: _converted(name, value, types[name]) for name, value in settings.items()})
+
+
+def pairs(settings: Sequence[str]) -> dict[str, str]:
+    """`["epochs=3", …]` of a command's `--set` -> `{"epochs": "3", …}`; of a name that comes twice, the last counts.
+
+    Raises:
+        UserError: not of the form name=value.
+    """
+    for setting in settings:
+        if "=" not in setting:
+            raise UserError(f"--set: expected name=value, received {setting!r}")
+    return dict(setting.split("=", 1) for setting in settings)
 
 
 def field_types(kind: type) -> dict[str, type]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from components.common import storage
 from components.common.errors import UserError
-from components.deploy.publish import GRAPH, is_version
+from components.deploy.publish import complete_versions
 
 NEWEST = "newest"
 NONE = "none"
@@ -26,8 +26,7 @@ def find(repository: str, model: str, champion: str = NEWEST) -> str:
     if "/" in champion:
         return champion
     root = f"{repository.rstrip('/')}/{model}" if repository.startswith("gs://") else str(Path(repository).absolute() / model)
-    complete = [folder for folder, _, name in (name.partition("/") for name in storage.list_names(root)) if name == GRAPH]
-    versions = sorted((folder for folder in complete if is_version(folder)), key=int)
+    versions = list(map(str, complete_versions(storage.list_names(root))))
     if champion == NEWEST:
         return f"{root}/{versions[-1]}" if versions else ""
     if champion not in versions:  # neither "" nor a slip of the pen

@@ -12,6 +12,7 @@ import itertools
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,8 +85,7 @@ def _rename_if_free(folder: Path, target: Path) -> bool:
 
 def _publish_bucket(saved_model: Path, root: str) -> Published:
     names = storage.list_names(root)
-    complete = [int(folder) for folder, _, name in (name.partition("/") for name in names) if is_version(folder) and name == GRAPH]
-    newest, content = max(complete, default=0), _fingerprint(saved_model)
+    newest, content = max(complete_versions(names), default=0), _fingerprint(saved_model)
     if f"{CLAIMS}/{newest}" in names and storage.read_bytes(f"{root}/{CLAIMS}/{newest}").decode() == content:
         return Published(f"{root}/{newest}", newest, new=False)
     taken = [int(part) for name in names for part in name.removeprefix(f"{CLAIMS}/").split("/")[:1] if is_version(part)]
@@ -112,6 +112,12 @@ def _claim(root: str, first: int, content: str) -> int:
 def is_version(name: str) -> bool:
     """Whether TF Serving takes a folder of that name for a version."""
     return name.isascii() and name.isdecimal()
+
+
+def complete_versions(names: Sequence[str]) -> list[int]:
+    """The numbers of the versions that a server can load, smallest first, from the `names` of all files below a model's folder."""
+    folders = (name.removesuffix(f"/{GRAPH}") for name in names if name.endswith(f"/{GRAPH}"))
+    return sorted(int(folder) for folder in folders if is_version(folder))
 
 
 def _fingerprint(folder: Path) -> str:

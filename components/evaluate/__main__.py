@@ -7,6 +7,7 @@ from rich.console import Console
 
 from components.common.errors import UserError, one_line_errors
 from components.common.quiet import quiet_tensorflow
+from components.common.settings import pairs
 from components.evaluate.evaluation import open_evaluation
 from components.evaluate.gate import Demands
 
@@ -63,12 +64,9 @@ def run_command(
         from components.evaluate.step import run
 
     with one_line_errors():
-        for setting in settings:
-            if "=" not in setting:
-                raise UserError(f"--set: expected name=value, received {setting!r}")
         if champion not in ("", "none"):
             open_evaluation(champion)  # not only after minutes
-        demands = Demands.of(dict(setting.split("=", 1) for setting in settings))
+        demands = Demands.of(pairs(settings))
         found = run(
             saved_model,
             records,

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 import components
 from components.common.errors import UserError
 from components.common.fingerprint import fingerprint
 from components.common.records import Records
+from components.common.templates import environment
 from components.evaluate.page.figures import FURTHER, HEADLINE
 from components.evaluate.slices import JUDGED_PHOTOS
 
@@ -90,15 +90,10 @@ def content(
 
 def markdown(card: Mapping[str, Any]) -> str:
     """The card for people."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # noqa: S701 - it is no markup; what comes from outside goes through `text`
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["text"] = _text
-    page = environment.get_template("card.md.j2").render(card=card, figures=FIGURES, judged_photos=JUDGED_PHOTOS)
+    # it is no markup; what comes from outside goes through `text`
+    templates = environment(Path(__file__).parent)
+    templates.filters["text"] = _text
+    page = templates.get_template("card.md.j2").render(card=card, figures=FIGURES, judged_photos=JUDGED_PHOTOS)
     return re.sub(r"\n{3,}", "\n\n", page)
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from components.common.errors import UserError, one_line_errors
+from components.common.errors import one_line_errors
 from components.common.quiet import quiet_tensorflow
+from components.common.settings import pairs
 from components.train import presets
 from components.train.config import TrainConfig
 
@@ -28,10 +29,7 @@ def chosen(preset: str, settings: tuple[str, ...]) -> TrainConfig:
     Raises:
         UserError: no such preset or setting, or a value out of its range.
     """
-    for setting in settings:
-        if "=" not in setting:
-            raise UserError(f"--set: expected name=value, received {setting!r}")
-    return TrainConfig.of({**(presets.load(preset).train if preset else {}), **dict(each.split("=", 1) for each in settings)})
+    return TrainConfig.of({**(presets.load(preset).train if preset else {}), **pairs(settings)})
 
 
 @main.command("run", help="Train: records -> model.keras, config.json, history.csv, tensorboard/.")

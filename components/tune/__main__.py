@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from components.common.errors import UserError, one_line_errors
+from components.common.errors import one_line_errors
 from components.common.quiet import quiet_tensorflow
+from components.common.settings import pairs
 from components.train import presets
 
 study_option = click.option("--study", required=True, help="A file that all workers share, or a database's URL.")
@@ -49,10 +50,7 @@ def run_command(
         from components.tune.step import run
 
     with one_line_errors():
-        if bare := [setting for setting in settings if "=" not in setting]:
-            raise UserError(f"--set: expected name=value, received {bare[0]!r}")
-        given = dict(setting.split("=", 1) for setting in settings)
-        train_settings = {**(presets.load(preset).train if preset else {}), **given}
+        train_settings = {**(presets.load(preset).train if preset else {}), **pairs(settings)}
         name = run(
             records,
             study,

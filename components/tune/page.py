@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import optuna
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
 from components.common.figures import DARK, LIGHT, Theme
+from components.common.templates import environment
 from components.tune import pictures
 from components.tune.study import DONE
 
@@ -36,18 +36,12 @@ class Chart:
 
 def render(study: optuna.Study) -> str:
     """The page of a study with a complete trial, as HTML."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["base64"] = lambda content: base64.b64encode(content).decode("ascii")
-    environment.filters["value"] = lambda value: f"{value:.3g}" if isinstance(value, float) else str(value)
+    templates = environment(Path(__file__).parent)
+    templates.filters["base64"] = lambda content: base64.b64encode(content).decode("ascii")
+    templates.filters["value"] = lambda value: f"{value:.3g}" if isinstance(value, float) else str(value)
     best, trials = study.best_trial, study.trials
     settings = study.user_attrs["train_settings"]
-    return environment.get_template("page.html.j2").render(
+    return templates.get_template("page.html.j2").render(
         study=study.study_name,
         epochs=study.user_attrs["trial_epochs"],
         best=best,

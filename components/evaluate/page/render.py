@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+from plotly.offline import get_plotlyjs
 
+from components.common.templates import environment
 from components.evaluate.page.figures import FURTHER, HEADLINE, known
 
 
@@ -42,7 +43,7 @@ def render_report(page: Mapping[str, Any]) -> str:
             `photos_left_out`: how many have no picture here.
     """
     data = {key: value for key, value in page.items() if key != "card"}
-    return _environment().get_template("report.html.j2").render(page=page, data=_json(data), plotly=get_plotlyjs())
+    return _templates().get_template("report.html.j2").render(page=page, data=_json(data), plotly=get_plotlyjs())
 
 
 def render_comparison(page: Mapping[str, Any]) -> str:
@@ -57,25 +58,19 @@ def render_comparison(page: Mapping[str, Any]) -> str:
             `slices`: `dimension`, `value`, `photos`, `difference` of top-1, `low`, `high`.
             `photos`: as in a report, with `predicted_`, `score_`, `iou_` and `box_` of `a` and `b`; `photos_left_out`.
     """
-    return _environment().get_template("comparison.html.j2").render(page=page, data=_json(page))
+    return _templates().get_template("comparison.html.j2").render(page=page, data=_json(page))
 
 
-def _environment() -> jinja2.Environment:
+def _templates() -> jinja2.Environment:
     folder = Path(__file__).parent
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {
+    templates = environment(folder)
+    templates.globals |= {
         "asset": lambda name: (folder / name).read_text(encoding="utf-8"),
         "headline": lambda metrics: known(metrics, HEADLINE),
         "further": lambda metrics: known(metrics, FURTHER),
     }
-    environment.filters["percent"] = lambda share: f"{share:.1%}"
-    return environment
+    templates.filters["percent"] = lambda share: f"{share:.1%}"
+    return templates
 
 
 def _json(data: Mapping[str, Any]) -> str:

@@ -4,12 +4,12 @@ import base64
 from collections.abc import Sequence
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from components.common.figures import DARK, LIGHT, Theme, blank, dress, legend, png
 from components.common.records import Records
+from components.common.templates import environment
 from components.train.config import TrainConfig
 from components.train.plots.photos import grid
 from components.train.reader import Batch
@@ -29,15 +29,9 @@ def render(config: TrainConfig, records: Records, checks: Sequence[Check], rows:
         rows: the epochs of `overfit`.
         batches: as training would get them; their first 25 photos are shown.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["base64"] = lambda content: base64.b64encode(content).decode("ascii")
-    return environment.get_template("page.html.j2").render(
+    templates = environment(Path(__file__).parent)
+    templates.filters["base64"] = lambda content: base64.b64encode(content).decode("ascii")
+    return templates.get_template("page.html.j2").render(
         config=config,
         classes=len(records.classes),
         photos=sum(records.counts["train"]),
