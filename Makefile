@@ -64,6 +64,7 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 lock: env-dev ## the locked requirements anew, from pyproject.toml
 	$(LOCK) --group dev --output-file requirements-dev.lock
 	$(LOCK) --constraints requirements-dev.lock --output-file requirements.lock
+	$(LOCK) --constraints requirements-dev.lock --extra app --output-file requirements-app.lock
 
 bench: env ## speeds, memory and growth, in build/bench.json: PARTS="speeds growth training evaluation"
 	@$(RUN) -m tests.bench $(PARTS)

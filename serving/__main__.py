@@ -1,122 +1,32 @@
-"""`python -m serving predict | serve | status`."""
+"""`python -m serving`: the client's commands and the server's."""
 
-import math
 import os
-from pathlib import Path
+from importlib import import_module
 
 import click
 
-from components.common.errors import UserError, one_line_errors
-from components.common.quiet import quiet_tensorflow
-
-MAX_DEADLINE_S = 3600
-
-server_option = click.option("--server", default="localhost:8500", show_default=True, help="Address of the server, host:port.")
-model_option = click.option("--model", default="marque", show_default=True, help="Name of the served model.")
+COMMANDS = {
+    "predict": "serving.client.commands",
+    "status": "serving.client.commands",
+    "serve": "serving.server.commands",
+}
 
 
-def _number(_context: click.Context, _option: click.Parameter, value: float) -> float:
-    """`value`, unless it is nan, which every click.FloatRange lets through."""
-    if math.isnan(value):
-        raise click.BadParameter("nan is not a number.")
-    return value
+class LazyGroup(click.Group):
+    """Imports a command's module only when the command is asked for, so that the client never waits for TensorFlow."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return getattr(import_module(COMMANDS[cmd_name]), cmd_name) if cmd_name in COMMANDS else None
 
 
-deadline_option = click.option(
-    "--deadline", "deadline_s", type=click.FloatRange(0, MAX_DEADLINE_S, min_open=True), callback=_number, default=10.0,
-    show_default=True, help="Seconds to wait for each answer.",
-)  # fmt: skip
-
-
-@click.group()
+@click.group(cls=LazyGroup)
 def main() -> None:
     """Ask a served model about photos, or serve one."""
     # gRPC's own log lines would stand beside our one line of error.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-
-
-@main.command()
-@click.argument("photos", nargs=-1, required=True, metavar="PHOTO...", type=click.Path(path_type=Path))
-@server_option
-@model_option
-@deadline_option
-@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Candidates to show for each photo.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.option("--save", type=click.Path(path_type=Path), metavar="FOLDER", help="Save the photos there with the box drawn.")
-def predict(
-    photos: tuple[Path, ...], server: str, model: str, deadline_s: float, top: int, as_json: bool, save: Path | None
-) -> None:
-    """Recognise the car in each PHOTO and find its box."""
-    with one_line_errors():
-        data = [_read_photo(path) for path in photos]
-        with quiet_tensorflow():
-            from serving.client import draw, show
-            from serving.client.client import Client
-        with Client(server, model, deadline_s=deadline_s) as client:
-            predictions = client.predict(data, [str(path) for path in photos])
-        if as_json:
-            click.echo(show.predictions_json(photos, predictions, top))
-        else:
-            show.console().print(show.prediction_table(photos, predictions, top))
-        if save:
-            _make_folder(save)
-            for photo, prediction, path, output in zip(
-                data, predictions, photos, draw.output_paths(list(photos), save), strict=True
-            ):
-                draw.save_annotated(photo, prediction, output, str(path))
-                click.echo(f"saved {output}", err=as_json)
-
-
-@main.command()
-@click.option("--repository", required=True, type=click.Path(path_type=Path), help="Folder that holds <model>/<version>/.")
-@model_option
-@click.option("--host", default="localhost", show_default=True, help="Address to listen on; 0.0.0.0 lets other machines in.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8500, show_default=True, help="Port to listen on; 0 takes a free one."
-)
-@click.option(
-    "--port-file", type=click.Path(dir_okay=False, path_type=Path), help="File to write the port to, once the server answers."
-)
-def serve(repository: Path, model: str, host: str, port: int, port_file: Path | None) -> None:
-    """Serve the latest version of a model over TF Serving's gRPC API, until SIGTERM or Ctrl-C."""
-    with one_line_errors():
-        with quiet_tensorflow():
-            from serving.server.server import Server, serve_until_stopped, write_port_file
-
-        def announce(server: Server) -> None:
-            click.echo(f"serving {model} version {server.servable.version} on {host}:{server.port}")
-            if port_file:
-                write_port_file(port_file, server.port)
-
-        serve_until_stopped(repository, model, host=host, port=port, on_ready=announce)
-
-
-@main.command()
-@server_option
-@model_option
-@deadline_option
-def status(server: str, model: str, deadline_s: float) -> None:
-    """Show which versions of a model a server holds, and their states."""
-    with one_line_errors():
-        with quiet_tensorflow():
-            from serving.client import show
-            from serving.client.client import Client
-        with Client(server, model, deadline_s=deadline_s) as client:
-            show.console().print(show.status_table(model, client.status()))
-
-
-def _read_photo(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: expected a photo, cannot read it: {error.strerror}") from None
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{path}: expected a folder to save into: {error.strerror}; choose another with --save") from None
 
 
 if __name__ == "__main__":

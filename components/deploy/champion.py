@@ -4,7 +4,7 @@ from pathlib import Path
 
 from components.common import storage
 from components.common.errors import UserError
-from components.deploy.publish import complete_versions
+from components.common.repository import complete_versions
 
 NEWEST = "newest"
 NONE = "none"

@@ -12,7 +12,6 @@ import itertools
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +19,8 @@ from components.common import storage
 from components.common.errors import UserError
 from components.common.evaluation import PUBLISHED
 from components.common.fingerprint import fingerprint
+from components.common.repository import GRAPH, complete_versions, is_version
 
-GRAPH = "saved_model.pb"
 CLAIMS = ".claims"
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -107,17 +106,6 @@ def _claim(root: str, first: int, content: str) -> int:
         claim.write_text(content, "utf-8")
         claims = ((number, f"{root}/{CLAIMS}/{number}") for number in itertools.count(first))
         return next(number for number, uri in claims if storage.upload(claim, uri, if_absent=True))
-
-
-def is_version(name: str) -> bool:
-    """Whether TF Serving takes a folder of that name for a version."""
-    return name.isascii() and name.isdecimal()
-
-
-def complete_versions(names: Sequence[str]) -> list[int]:
-    """The numbers of the versions that a server can load, smallest first, from the `names` of all files below a model's folder."""
-    folders = (name.removesuffix(f"/{GRAPH}") for name in names if name.endswith(f"/{GRAPH}"))
-    return sorted(int(folder) for folder in folders if is_version(folder))
 
 
 def _fingerprint(folder: Path) -> str:

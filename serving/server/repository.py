@@ -7,6 +7,7 @@ name that is no number.
 from pathlib import Path
 
 from components.common.errors import UserError
+from components.common.repository import GRAPH, is_version
 
 
 def latest_version(repository: Path, model: str) -> tuple[int, Path]:
@@ -23,14 +24,10 @@ def latest_version(repository: Path, model: str) -> tuple[int, Path]:
     if not folder.is_dir():
         found = ", ".join(sorted(path.name for path in repository.iterdir() if path.is_dir())) or "none"
         raise UserError(f"{repository}: expected a model named {model!r}, found {found}; choose one with --model")
-    versions = {int(path.name): path for path in folder.iterdir() if _is_version(path)}
+    versions = {int(path.name): path for path in folder.iterdir() if is_version(path.name) and path.is_dir()}
     if not versions:
         raise UserError(f"{folder}: expected a folder named by an integer version, found none; deploy a model first")
     version = max(versions)
-    if not (versions[version] / "saved_model.pb").is_file():
+    if not (versions[version] / GRAPH).is_file():
         raise UserError(f"{versions[version]}: expected a SavedModel, found no saved_model.pb; remove the folder or deploy again")
     return version, versions[version]
-
-
-def _is_version(path: Path) -> bool:
-    return path.name.isascii() and path.name.isdecimal() and path.is_dir()
