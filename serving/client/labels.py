@@ -1,0 +1,70 @@
+"""Labels such as `stable` in a ModelServerConfig, the file `models.config`: which version each points to, and how one is moved.
+
+A config that is given is never changed: a moved label is a new config, so that whoever holds the old one can go back to it.
+"""
+
+from google.protobuf import text_format  # type: ignore[import-untyped, unused-ignore]
+
+from components.common.errors import UserError
+from serving.client.messages.tf_serving_pb2 import ModelConfig, ModelServerConfig
+
+
+def read_config(text: str, where: str = "the model config") -> ModelServerConfig:
+    """The config that `text` says, in protobuf's text format. `where` is for the error.
+
+    Raises:
+        UserError: it is no ModelServerConfig.
+    """
+    try:
+        return text_format.Parse(text, ModelServerConfig())
+    except text_format.ParseError as error:
+        raise UserError(f"{where}: expected a ModelServerConfig of TF Serving as text, received something else: {error}") from None
+
+
+def write_config(config: ModelServerConfig) -> str:
+    """`config` as text that TF Serving reads, and `read_config`; labels in the order of their names."""
+    return text_format.MessageToString(config)
+
+
+def label_of(config: ModelServerConfig, model: str, label: str) -> int | None:
+    """The version that `label` of `model` points to, None where there is no such label or model."""
+    for entry in config.model_config_list.config:
+        if entry.name == model and label in entry.version_labels:
+            return entry.version_labels[label]
+    return None
+
+
+def labels_of(config: ModelServerConfig, model: str, version: int) -> list[str]:
+    """The labels of `model` that point to `version`, by name."""
+    entries = [entry for entry in config.model_config_list.config if entry.name == model]
+    return sorted(label for entry in entries for label, pointed in entry.version_labels.items() if pointed == version)
+
+
+def with_label(config: ModelServerConfig, model: str, label: str, version: int | None) -> ModelServerConfig:
+    """`config` with `label` of `model` pointing to `version`, or without that label where `version` is None.
+
+    Where the policy names specific versions, `version` joins them: a label to a version that is not loaded is refused by servers.
+
+    Raises:
+        UserError: no such model, or (to remove it) no such label.
+    """
+    changed = ModelServerConfig()
+    changed.CopyFrom(config)
+    entry = _entry(changed, model)
+    if version is None:
+        if label not in entry.version_labels:
+            raise UserError(f"model {model!r}: expected one of its labels {sorted(entry.version_labels)}, received {label!r}")
+        del entry.version_labels[label]
+        return changed
+    entry.version_labels[label] = version
+    if entry.model_version_policy.HasField("specific") and version not in entry.model_version_policy.specific.versions:
+        entry.model_version_policy.specific.versions.append(version)
+    return changed
+
+
+def _entry(config: ModelServerConfig, model: str) -> ModelConfig:
+    for entry in config.model_config_list.config:
+        if entry.name == model:
+            return entry
+    names = [entry.name for entry in config.model_config_list.config]
+    raise UserError(f"the model config: expected one of its models {names}, received {model!r}")
