@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from components.common.errors import UserError, one_line_errors
-from components.common.quiet import quiet_tensorflow
 
 MAX_DEADLINE_S = 3600
 
@@ -41,9 +40,9 @@ def predict(
     """Recognise the car in each PHOTO and find its box."""
     with one_line_errors():
         data = [_read_photo(path) for path in photos]
-        with quiet_tensorflow():
-            from serving.client import draw, show
-            from serving.client.client import Client
+        from serving.client import draw, show
+        from serving.client.client import Client
+
         with Client(server, model, deadline_s=deadline_s) as client:
             predictions = client.predict(data, [str(path) for path in photos])
         if as_json:
@@ -66,9 +65,9 @@ def predict(
 def status(server: str, model: str, deadline_s: float) -> None:
     """Show which versions of a model a server holds, and their states."""
     with one_line_errors():
-        with quiet_tensorflow():
-            from serving.client import show
-            from serving.client.client import Client
+        from serving.client import show
+        from serving.client.client import Client
+
         with Client(server, model, deadline_s=deadline_s) as client:
             show.console().print(show.status_table(model, client.status()))
 

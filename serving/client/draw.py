@@ -8,8 +8,8 @@ from PIL import ImageDraw, ImageFont
 
 from components.common import boxes
 from components.common.whole import whole_file
-from serving.client.client import Prediction
-from serving.client.photo import open_upright
+from serving.client.photo import PhotoLike, open_upright
+from serving.client.wire import Prediction
 
 RED = (220, 20, 30)
 WHITE = (255, 255, 255)
@@ -17,7 +17,7 @@ MIN_FONT_PX = 10
 READABLE_PX = 480
 
 
-def save_annotated(data: bytes, prediction: Prediction, path: Path, name: str) -> None:
+def save_annotated(photo: PhotoLike, prediction: Prediction, path: Path, name: str) -> None:
     """Writes the upright photo with the box in red (on white) and the best label on a red plate, as JPEG, whole or not at all.
 
     A photo shorter than `READABLE_PX` is enlarged, so that the text can be read.
@@ -25,7 +25,7 @@ def save_annotated(data: bytes, prediction: Prediction, path: Path, name: str) -
     Raises:
         UserError: the photo does not decode (`name` is what the error calls it).
     """
-    image = open_upright(data, name)
+    image = open_upright(photo, name)
     scale = math.ceil(READABLE_PX / max(image.size))
     image = image.resize((image.width * scale, image.height * scale))
     draw = ImageDraw.Draw(image)

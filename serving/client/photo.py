@@ -1,20 +1,32 @@
-"""A photo as it is sent: JPEG, upright, gray or RGB, and not needlessly large.
+"""A photo as it is sent: JPEG, upright, gray or RGB, and neither too long nor too heavy.
 
-Such a photo goes out byte for byte as it came. Anything else that Pillow reads (PNG, WebP, CMYK, a phone's sideways photo, one
-longer than `SENT_SIDE_PX`) is converted, so that every server sees what a person sees.
+A JPEG like that goes out byte for byte as it came. Anything else that Pillow reads (PNG, WebP, CMYK, a phone's sideways photo) and
+pixels are converted, so that every server sees what a person sees and takes the request.
 """
 
+import contextlib
 import io
+import os
 import struct
+import tempfile
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from components.common.errors import UserError
 
-SENT_SIDE_PX = 4096
+MAX_SIDE_PX = 2048
+# A request with one such photo stays below gRPC's usual limit of 4 MiB.
+MAX_BYTES = 4_000_000
 JPEG_QUALITY = 95
+DOWNLOAD_BYTES = 64 << 20
+# A path or a gs:// or http(s):// address; a file's bytes; pixels uint8 (h, w, 3) or (h, w); an image of Pillow's.
+PhotoLike = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image.Image
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
@@ -25,59 +37,109 @@ class Photo:
     jpeg: bytes
     box_scale: tuple[float, float]
 
+    def upright_box(self, box: NDArray[np.float32]) -> tuple[float, float, float, float]:
+        """`box` (4,) of what was sent, in pixels of the upright photo."""
+        x1, y1, x2, y2 = (box * np.tile(self.box_scale, 2)).tolist()
+        return x1, y1, x2, y2
 
-def open_upright(data: bytes, name: str) -> Image.Image:
+
+def name_of(photo: PhotoLike, number: int) -> str:
+    """What errors call a photo: its path, its address without secrets, or "photo <number>"."""
+    if not isinstance(photo, str | os.PathLike):
+        return f"photo {number}"
+    if _is_address(photo):
+        from components.common.storage import without_secrets
+
+        return without_secrets(str(photo))
+    return os.fspath(photo)
+
+
+def load(photo: PhotoLike, name: str) -> bytes | NDArray[np.uint8] | Image.Image:
+    """The bytes of a photo that is given as a path or an address; any other as it is. `name` is for the error.
+
+    Raises:
+        UserError: it cannot be read or fetched, or (for an address) is larger than `DOWNLOAD_BYTES`.
+    """
+    if not isinstance(photo, str | os.PathLike):
+        return photo
+    if _is_address(photo):
+        from components.common.storage import fetch
+
+        with tempfile.TemporaryDirectory() as folder:
+            return fetch(str(photo), Path(folder), max_bytes=DOWNLOAD_BYTES).read_bytes()
+    try:
+        return Path(photo).read_bytes()
+    except OSError as error:
+        raise UserError(f"{name}: expected a photo, cannot read it: {error.strerror}") from None
+
+
+def open_upright(photo: PhotoLike, name: str) -> Image.Image:
     """The photo as a person sees it: decoded, turned as its EXIF says, RGB. `name` is for the error.
 
     Raises:
-        UserError: not an image, cut off, or too large to decode (about 179 megapixels).
+        UserError: not a photo, cut off, or too large to decode (about 179 megapixels).
     """
-    return _upright(_decode(data, name), name)
+    loaded = load(photo, name)
+    with _one_line_failures(name):
+        return ImageOps.exif_transpose(_open(loaded)).convert("RGB")
 
 
-def prepare(data: bytes, name: str) -> Photo:
-    """Makes one photo ready to send. `name` is for the error.
+def prepare(photo: PhotoLike, name: str, max_side_px: int = MAX_SIDE_PX) -> Photo:
+    """Makes one photo ready to send: no side above `max_side_px`, at most `MAX_BYTES`. `name` is for the error.
 
     Raises:
         UserError: as `open_upright`.
     """
-    image = _decode(data, name)
-    if image.format == "JPEG" and image.mode in ("L", "RGB") and max(image.size) <= SENT_SIDE_PX and _is_upright(image, name):
-        return Photo(data, (1.0, 1.0))
-    upright = _upright(image, name)
-    sent = upright.copy()
-    sent.thumbnail((SENT_SIDE_PX, SENT_SIDE_PX))
+    loaded = load(photo, name)
+    with _one_line_failures(name):
+        image = _open(loaded)
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        if isinstance(loaded, bytes) and len(loaded) <= MAX_BYTES and orientation == 1 and _is_plain(image, max_side_px):
+            # Decoded, as small as it goes, to see that all of it is there.
+            image.draft(None, (1, 1))
+            image.load()
+            return Photo(loaded, (1.0, 1.0))
+        width, height = image.size if orientation < 5 else image.size[::-1]
+        # Lets a JPEG decode to a fraction of its size where that is enough.
+        image.draft(None, (max_side_px, max_side_px))
+        sent = ImageOps.exif_transpose(image).convert("RGB")
+        sent.thumbnail((max_side_px, max_side_px))
+        while len(jpeg := _encoded(sent)) > MAX_BYTES:
+            sent.thumbnail((sent.width * 3 // 4, sent.height * 3 // 4))
+        return Photo(jpeg, (width / sent.width, height / sent.height))
+
+
+def _is_address(photo: str | os.PathLike[str]) -> bool:
+    return isinstance(photo, str) and "://" in photo
+
+
+def _open(photo: bytes | NDArray[np.uint8] | Image.Image) -> Image.Image:
+    if isinstance(photo, Image.Image):
+        return photo.copy()
+    if isinstance(photo, bytes):
+        return Image.open(io.BytesIO(photo))
+    if photo.dtype != np.uint8 or photo.ndim not in (2, 3) or photo.shape[2:] not in ((), (3,)) or not photo.size:
+        raise ValueError(f"pixels are uint8 (height, width, 3) or (height, width), received {photo.dtype} {photo.shape}")
+    return Image.fromarray(photo)
+
+
+def _is_plain(image: Image.Image, max_side_px: int) -> bool:
+    return image.format == "JPEG" and image.mode in ("L", "RGB") and max(image.size) <= max_side_px
+
+
+def _encoded(image: Image.Image) -> bytes:
     jpeg = io.BytesIO()
-    sent.save(jpeg, "JPEG", quality=JPEG_QUALITY)
-    return Photo(jpeg.getvalue(), (upright.width / sent.width, upright.height / sent.height))
+    image.save(jpeg, "JPEG", quality=JPEG_QUALITY)
+    return jpeg.getvalue()
 
 
-def _decode(data: bytes, name: str) -> Image.Image:
+@contextlib.contextmanager
+def _one_line_failures(name: str) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             # Pillow warns from 89 megapixels on and of odd metadata; its errors are what counts here.
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data))
-            image.load()
-            return image
+            yield
     except _DECODE_ERRORS as error:
-        raise _not_an_image(name, error) from None
-
-
-def _is_upright(image: Image.Image, name: str) -> bool:
-    try:
-        return image.getexif().get(ExifTags.Base.Orientation, 1) == 1
-    except _DECODE_ERRORS as error:
-        raise _not_an_image(name, error) from None
-
-
-def _upright(image: Image.Image, name: str) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image).convert("RGB")
-    except _DECODE_ERRORS as error:
-        raise _not_an_image(name, error) from None
-
-
-def _not_an_image(name: str, error: Exception) -> UserError:
-    reason = "its format is unknown" if isinstance(error, UnidentifiedImageError) else str(error)
-    return UserError(f"{name}: expected a photo (JPEG, PNG, ...), received something that does not decode: {reason}")
+        reason = "its format is unknown" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise UserError(f"{name}: expected a photo (JPEG, PNG, ...), received something that does not decode: {reason}") from None

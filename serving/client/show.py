@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from serving.client.client import Prediction
+from serving.client.wire import Prediction, VersionStatus
 
 PIPED_COLUMNS = 100
 PHOTO_COLUMNS = 28
@@ -59,11 +59,12 @@ def predictions_json(photos: Sequence[Path], predictions: Sequence[Prediction], 
     )
 
 
-def status_table(model: str, versions: Iterable[tuple[int, str, str]]) -> Table:
+def status_table(model: str, versions: Iterable[VersionStatus]) -> Table:
     """A row a version."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("Model", "Version", "State", "Message"):
         table.add_column(heading, justify="right" if heading == "Version" else "left")
-    for version, state, message in versions:
-        table.add_row(Text(model), str(version), Text(state, "green" if state == "AVAILABLE" else "yellow"), Text(message))
+    for entry in versions:
+        state = Text(entry.state, "green" if entry.state == "AVAILABLE" else "yellow")
+        table.add_row(Text(model), str(entry.version), state, Text(entry.message))
     return table

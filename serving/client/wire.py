@@ -1,49 +1,117 @@
-"""TF Serving's messages: requests made, answers read. The only module of the client that needs TensorFlow."""
+"""What is asked and what the answers mean, without any sending: shared by the synchronous and the asyncio client."""
 
-from collections.abc import Sequence
-from typing import Any
-
-import grpc
-import numpy as np
-import tensorflow as tf
-from numpy.typing import NDArray
-from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc, predict_pb2, prediction_service_pb2_grpc
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from components.common.errors import UserError
+from serving.client import tensors
+from serving.client.messages import tf_serving_pb2 as messages
+from serving.client.photo import MAX_BYTES, Photo
 
+INPUT = "jpeg"
 OUTPUTS = ("labels", "scores", "boxes")
+REQUEST_BYTES = MAX_BYTES
+REQUEST_PHOTOS = 32
 
 
-def call_predict(channel: grpc.Channel, model: str, jpegs: Sequence[bytes], deadline_s: float) -> dict[str, NDArray[Any]]:
-    """Asks for the predictions of n photos.
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one photo: candidates, best first, with probabilities; the box x1, y1, x2, y2 in upright pixels.
 
-    Returns:
-        `labels` object (bytes) `(n, k)`, `scores` float32 `(n, k)`, `boxes` float32 `(n, 4)`.
+    `version` is the model's that answered.
+    """
+
+    labels: list[str]
+    scores: list[float]
+    box: tuple[float, float, float, float]
+    version: int
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """A version of a model on a server: its state, such as AVAILABLE, and what went wrong with it."""
+
+    version: int
+    state: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model that is asked: its `version`, or what `label` points to, or (neither) the latest.
 
     Raises:
-        UserError: the model answers with something else.
-        grpc.RpcError: the call failed.
+        UserError: both a version and a label.
     """
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = model
-    request.inputs["jpeg"].CopyFrom(tf.make_tensor_proto(list(jpegs), tf.string, shape=[len(jpegs)]))
-    response = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=deadline_s)
-    outputs = {name: tf.make_ndarray(tensor) for name, tensor in response.outputs.items()}
-    shapes = {name: outputs[name].shape if name in outputs else None for name in OUTPUTS}
-    candidates = np.shape(outputs.get("labels", ()))[1:]
-    if shapes != {"labels": (len(jpegs), *candidates), "scores": (len(jpegs), *candidates), "boxes": (len(jpegs), 4)}:
-        raise UserError(f"model {model!r}: expected outputs {', '.join(OUTPUTS)} of Marque's export, received shapes {shapes}")
-    return outputs
+
+    name: str
+    version: int | None = None
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if self.version is not None and self.label:
+            raise UserError(f"expected a version or a label, received both: {self.version} and {self.label!r}")
+
+    def predict_request(self, jpegs: Sequence[bytes]) -> messages.PredictRequest:
+        """A request for n photos."""
+        request = messages.PredictRequest(model_spec=messages.ModelSpec(name=self.name, version_label=self.label or None))
+        if self.version is not None:
+            request.model_spec.version.value = self.version
+        request.inputs[INPUT].CopyFrom(tensors.of_strings(jpegs))
+        return request
+
+    def status_request(self) -> messages.GetModelStatusRequest:
+        """A request for the states of all versions."""
+        return messages.GetModelStatusRequest(model_spec=messages.ModelSpec(name=self.name))
+
+    def read_predictions(self, response: messages.PredictResponse, photos: Sequence[Photo]) -> list[Prediction]:
+        """A prediction a photo, with the box in pixels of the upright original.
+
+        Raises:
+            UserError: the outputs are not those of Marque's export.
+        """
+        try:
+            outputs = {name: tensors.to_array(response.outputs[name]) for name in OUTPUTS if name in response.outputs}
+        except ValueError as error:
+            raise UserError(f"model {self.name!r}: received a tensor that cannot be read: {error}") from None
+        shapes = {name: outputs[name].shape if name in outputs else None for name in OUTPUTS}
+        candidates = (shapes["labels"] or ())[1:]
+        n = len(photos)
+        if shapes != {"labels": (n, *candidates), "scores": (n, *candidates), "boxes": (n, 4)} or len(candidates) != 1:
+            expected = f"outputs {', '.join(OUTPUTS)} of Marque's export for {n} photos"
+            raise UserError(f"model {self.name!r}: expected {expected}, received shapes {shapes}")
+        version = response.model_spec.version.value
+        return [
+            Prediction([_text(label) for label in labels], scores.tolist(), photo.upright_box(box), version)
+            for labels, scores, box, photo in zip(*(outputs[name] for name in OUTPUTS), photos, strict=True)
+        ]
 
 
-def call_status(channel: grpc.Channel, model: str, deadline_s: float) -> list[tuple[int, str, str]]:
-    """(version, state such as AVAILABLE, error message) of every version of a model.
+def _text(label: object) -> str:
+    return label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
 
-    Raises:
-        grpc.RpcError: the call failed.
-    """
-    request = get_model_status_pb2.GetModelStatusRequest()
-    request.model_spec.name = model
-    response = model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus(request, timeout=deadline_s)
-    state_name = get_model_status_pb2.ModelVersionStatus.State.Name
-    return [(entry.version, state_name(entry.state), entry.status.error_message) for entry in response.model_version_status]
+
+def read_status(response: messages.GetModelStatusResponse) -> list[VersionStatus]:
+    """Every version that the server knows."""
+    name = messages.ModelVersionStatus.State.Name
+    return [VersionStatus(entry.version, name(entry.state), entry.status.error_message) for entry in response.model_version_status]
+
+
+def check_reload(response: messages.ReloadConfigResponse) -> None:
+    """Raises UserError where the answer itself says that the config was refused."""
+    if response.status.error_code:
+        raise UserError(f"the server refused the config: {response.status.error_message}")
+
+
+def batches(photos: Sequence[Photo]) -> Iterator[list[Photo]]:
+    """`photos` in as few requests as stay under `REQUEST_BYTES` and `REQUEST_PHOTOS`; a larger photo travels alone."""
+    batch: list[Photo] = []
+    size = 0
+    for photo in photos:
+        size += len(photo.jpeg)
+        if batch and (size > REQUEST_BYTES or len(batch) == REQUEST_PHOTOS):
+            yield batch
+            batch, size = [], len(photo.jpeg)
+        batch.append(photo)
+    if batch:
+        yield batch

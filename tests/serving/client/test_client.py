@@ -14,8 +14,9 @@ from PIL import ExifTags, Image
 
 from components.common.errors import UserError
 from serving.client import client as client_module
-from serving.client.client import Client
-from serving.client.photo import SENT_SIDE_PX, prepare
+from serving.client import wire
+from serving.client.client import Client, VersionStatus
+from serving.client.photo import MAX_SIDE_PX, prepare
 from serving.server import server as embedded
 
 MakePhoto = Callable[..., bytes]
@@ -51,10 +52,10 @@ def test_a_sideways_phone_photo_is_seen_upright(client: Client, photo: MakePhoto
 
 
 def test_a_huge_photo_is_shrunk_and_its_box_is_not(client: Client, photo: MakePhoto) -> None:
-    huge = photo("red", (3 * SENT_SIDE_PX, 100))
+    huge = photo("red", (3 * MAX_SIDE_PX, 100))
     sent = prepare(huge, "huge")
-    assert Image.open(io.BytesIO(sent.jpeg)).size == (SENT_SIDE_PX, 33)
-    assert client.predict([huge])[0].box == pytest.approx((3 * 1024, 25, 9 * 1024, 75), abs=1)
+    assert Image.open(io.BytesIO(sent.jpeg)).size == (MAX_SIDE_PX, 33)
+    assert client.predict([huge])[0].box == pytest.approx((0.75 * MAX_SIDE_PX, 25, 2.25 * MAX_SIDE_PX, 75), abs=1)
 
 
 def test_an_ordinary_jpeg_is_sent_byte_for_byte(photo: MakePhoto) -> None:
@@ -64,7 +65,7 @@ def test_an_ordinary_jpeg_is_sent_byte_for_byte(photo: MakePhoto) -> None:
 
 def test_many_photos_keep_their_order_across_requests(client: Client, photo: MakePhoto, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = [photo(("red", "lime", "blue")[number % 3], (10 + number, 20)) for number in range(25)]
-    monkeypatch.setattr(client_module, "REQUEST_BYTES", 3 * len(photos[0]))
+    monkeypatch.setattr(wire, "REQUEST_BYTES", 3 * len(photos[0]))
     predictions = client.predict(photos)
     assert [p.labels[0] for p in predictions] == [("red car", "green car", "blue car")[number % 3] for number in range(25)]
     assert np.allclose([p.box[2] for p in predictions], [0.75 * (10 + number) for number in range(25)])
@@ -83,7 +84,7 @@ def test_eight_threads_at_once(client: Client, photo: MakePhoto) -> None:
 
 
 def test_status_lists_the_served_version(client: Client) -> None:
-    assert client.status() == [(2, "AVAILABLE", "")]
+    assert client.status() == [VersionStatus(2, "AVAILABLE", "")]
 
 
 @pytest.mark.parametrize("data", [b"", b"no photo", b"\xff\xd8\xff\xe0 no photo", b"\x89PNG\r\n\x1a\n"])
@@ -144,6 +145,6 @@ def test_a_photo_above_the_servers_limit(repository: Path) -> None:
 
 
 def test_what_pillow_reads_and_the_server_does_not_is_one_line_too(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "prepare", lambda data, _name: client_module.Photo(data, (1.0, 1.0)))
+    monkeypatch.setattr(client_module, "prepare", lambda data, _name, _side: wire.Photo(data, (1.0, 1.0)))
     with pytest.raises(UserError, match="the server refused the photos: Unknown image file format"):
         Client(address).predict([b"no photo"])

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serving.client.client import Prediction
 from serving.client.draw import RED, output_paths, save_annotated
+from serving.client.wire import Prediction
 
 
 def annotated(data: bytes, box: tuple[float, float, float, float], path: Path) -> np.ndarray:
-    save_annotated(data, Prediction(["a car with a rather long name 2012"], [0.93], box), path, "photo")
+    save_annotated(data, Prediction(["a car with a rather long name 2012"], [0.93], box, 1), path, "photo")
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB")).astype(int)
 
