@@ -9,48 +9,18 @@ from typing import Any, Self
 
 import grpc
 
-from serving.client import connection, wire
-from serving.client.connection import MAX_RETRIES, Connection, Tls
-from serving.client.failures import call_error
+from serving.client import wire
+from serving.client.base import BaseClient
+from serving.client.connection import PREDICT, RELOAD, STATUS, Tls
 from serving.client.messages import tf_serving_pb2 as messages
-from serving.client.photo import MAX_SIDE_PX, PhotoLike, name_of, prepare
-from serving.client.wire import Model, Prediction, VersionStatus
+from serving.client.photo import PhotoLike
+from serving.client.wire import Prediction, VersionStatus
 
 __all__ = ["Client", "Prediction", "Tls", "VersionStatus"]
 
 
-class Client:
-    """Asks one model of one server. Use it in a `with` statement, or call `close`."""
-
-    def __init__(
-        self,
-        server: str,
-        model: str = "marque",
-        *,
-        version: int | None = None,
-        label: str = "",
-        deadline_s: float = 10.0,
-        tls: Tls | None = None,
-        token: str = "",
-        max_side_px: int = MAX_SIDE_PX,
-        retries: int = MAX_RETRIES,
-    ):
-        """`server` is `host:port`; `deadline_s` is for each request with all its retries. Nothing is sent yet.
-
-        Args:
-            version, label: which version is asked; neither: the latest. Not both.
-            tls, token, retries: see `Connection`.
-            max_side_px: a longer photo is sent smaller.
-
-        Raises:
-            UserError: an argument that cannot be.
-        """
-        self._model = Model(model, version, label)
-        self._connection = Connection(server, tls, token, retries)
-        self._deadline_s = deadline_s
-        self._max_side_px = max_side_px
-        credentials, options = self._connection.credentials, self._connection.options
-        self._channel = grpc.secure_channel(server, credentials, options) if credentials else grpc.insecure_channel(server, options)
+class Client(BaseClient):
+    """Asks one model of one server; settings as of `BaseClient`. Use it in a `with` statement, or call `close`."""
 
     def predict(self, photos: Sequence[PhotoLike], names: Sequence[str] = ()) -> list[Prediction]:
         """One prediction a photo, in their order; `names` are what errors call them.
@@ -59,13 +29,10 @@ class Client:
             UserError: a photo is not an image (then nothing is sent); the server is not there, late, without the model, or
                 refuses the request.
         """
-        names = names or [name_of(photo, number) for number, photo in enumerate(photos, 1)]
-        prepared = [prepare(photo, name, self._max_side_px) for photo, name in zip(photos, names, strict=True)]
         predictions = []
-        for batch in wire.batches(prepared):
-            request = self._model.predict_request([photo.jpeg for photo in batch])
-            response = self._call(connection.PREDICT, request, messages.PredictResponse)
-            predictions += self._model.read_predictions(response, batch)
+        for batch in wire.batches(self._prepare(photos, names)):
+            response = self._call(PREDICT, self._asked.predict_request(batch), messages.PredictResponse)
+            predictions += self._asked.read_predictions(response, batch)
         return predictions
 
     def status(self) -> list[VersionStatus]:
@@ -74,7 +41,7 @@ class Client:
         Raises:
             UserError: the server is not there, late, or without the model.
         """
-        return wire.read_status(self._call(connection.STATUS, self._model.status_request(), messages.GetModelStatusResponse))
+        return wire.read_status(self._call(STATUS, self._asked.status_request(), messages.GetModelStatusResponse))
 
     def reload(self, config: messages.ModelServerConfig) -> None:
         """Has the server load what `config` says, and no more; returns when it has. Sent once, never again by itself.
@@ -82,8 +49,7 @@ class Client:
         Raises:
             UserError: the server is not there, late, or refuses the config (then it goes on as before).
         """
-        request = messages.ReloadConfigRequest(config=config)
-        wire.check_reload(self._call(connection.RELOAD, request, messages.ReloadConfigResponse))
+        wire.check_reload(self._call(RELOAD, messages.ReloadConfigRequest(config=config), messages.ReloadConfigResponse))
 
     def close(self) -> None:
         """Closes the connection."""
@@ -95,9 +61,15 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    def _open(self) -> grpc.Channel:
+        credentials, options = self._connection.credentials, self._connection.options
+        if credentials:
+            return grpc.secure_channel(self.server, credentials, options)
+        return grpc.insecure_channel(self.server, options)
+
     def _call(self, method: str, request: Any, response: type[Any]) -> Any:
         call = self._channel.unary_unary(method, type(request).SerializeToString, response.FromString)
         try:
-            return call(request, timeout=self._deadline_s, metadata=self._connection.metadata)
+            return call(request, timeout=self.deadline_s, metadata=self._connection.metadata)
         except grpc.RpcError as error:
-            raise call_error(error, method, self._connection, self._model, self._deadline_s) from None
+            raise self._failure(error, method) from None

@@ -3,7 +3,7 @@
 import grpc
 
 from components.common.errors import UserError
-from serving.client.connection import RELOAD, Connection
+from serving.client.connection import PREDICT, RELOAD, Connection
 from serving.client.wire import Model
 
 Code = grpc.StatusCode
@@ -17,6 +17,10 @@ class CallError(UserError):
         self.code = code
 
 
+class PhotosError(CallError):
+    """A call that the server refused because of the photos in it, or of one of them."""
+
+
 def call_error(error: grpc.RpcError, method: str, connection: Connection, model: Model, deadline_s: float) -> CallError:
     """The failure of one call of `method`, for the user."""
     details = error.details() or ""
@@ -24,7 +28,12 @@ def call_error(error: grpc.RpcError, method: str, connection: Connection, model:
         # A server may repeat what it was sent.
         details = details.replace(connection.token, "...")
     reason = _explain(error.code(), details, method, model, deadline_s)
-    return CallError(f"{connection.server}: {reason}", error.code())
+    about_photos = method == PREDICT and error.code() is Code.INVALID_ARGUMENT and not _about_label(model, details)
+    return (PhotosError if about_photos else CallError)(f"{connection.server}: {reason}", error.code())
+
+
+def _about_label(model: Model, details: str) -> bool:
+    return bool(model.label) and "label" in details
 
 
 def _explain(code: grpc.StatusCode, details: str, method: str, model: Model, deadline_s: float) -> str:
@@ -50,7 +59,7 @@ def _explain(code: grpc.StatusCode, details: str, method: str, model: Model, dea
             return f"expected {which}, which is not served there ({details}); choose with --version and --model"
         case Code.NOT_FOUND:
             return f"expected a model named {model.name!r}, which is not served there ({details}); choose with --model"
-        case Code.INVALID_ARGUMENT if model.label and "label" in details:
+        case Code.INVALID_ARGUMENT if _about_label(model, details):
             return f"expected a label of model {model.name!r}, received {model.label!r} ({details}); choose with --label"
         case Code.INVALID_ARGUMENT:
             return f"the server refused the photos: {details}"

@@ -11,7 +11,7 @@ from serving.client.photo import MAX_BYTES, Photo
 INPUT = "jpeg"
 OUTPUTS = ("labels", "scores", "boxes")
 REQUEST_BYTES = MAX_BYTES
-REQUEST_PHOTOS = 32
+REQUEST_PHOTOS = 16
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Model:
         if self.version is not None and self.label:
             raise UserError(f"expected a version or a label, received both: {self.version} and {self.label!r}")
 
-    def predict_request(self, jpegs: Sequence[bytes]) -> messages.PredictRequest:
+    def predict_request(self, photos: Sequence[Photo]) -> messages.PredictRequest:
         """A request for n photos."""
         request = messages.PredictRequest(model_spec=messages.ModelSpec(name=self.name, version_label=self.label or None))
         if self.version is not None:
             request.model_spec.version.value = self.version
-        request.inputs[INPUT].CopyFrom(tensors.of_strings(jpegs))
+        request.inputs[INPUT].CopyFrom(tensors.of_strings([photo.jpeg for photo in photos]))
         return request
 
     def status_request(self) -> messages.GetModelStatusRequest:

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from components.common.errors import UserError
-from serving.client import client as client_module
-from serving.client import wire
+from serving.client import base, wire
 from serving.client.client import Client, VersionStatus
 from serving.client.photo import MAX_SIDE_PX, prepare
 from serving.server import server as embedded
@@ -145,6 +144,6 @@ def test_a_photo_above_the_servers_limit(repository: Path) -> None:
 
 
 def test_what_pillow_reads_and_the_server_does_not_is_one_line_too(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "prepare", lambda data, _name, _side: wire.Photo(data, (1.0, 1.0)))
+    monkeypatch.setattr(base, "prepare", lambda data, _name, _side: wire.Photo(data, (1.0, 1.0)))
     with pytest.raises(UserError, match="the server refused the photos: Unknown image file format"):
         Client(address).predict([b"no photo"])
