@@ -1,5 +1,6 @@
-"""`python -m pipelines compile | run | tune | submit | demo`."""
+"""`python -m pipelines compile | run | tune | batch | submit | demo`."""
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,9 @@ settings_option = click.option(
 source_option = click.option(
     "--source", required=True, help="Folder, archive, gs://…, https://… or toy://?classes=8&per_class=60&seed=1."
 )
+tasks_option = click.option(
+    "--tasks", type=click.IntRange(min=1), default=2, show_default=True, help="batch: tasks of predict, side by side."
+)
 workers_option = click.option(
     "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="tuning: tasks of tune, side by side."
 )
@@ -36,7 +40,7 @@ def main() -> None:
 
 
 @main.command("compile")
-@click.argument("name", type=click.Choice(["training", "tuning"]), default="training")
+@click.argument("name", type=click.Choice(["training", "tuning", "batch"]), default="training")
 @click.option("--output", type=click.Path(path_type=Path), help=f"{PIPELINES}/NAME.yaml by default.")
 @click.option("--image", default="", help="Image of every step; by default marque:<version>-<hash of the code>.")
 @click.option("--shard-tasks", type=click.IntRange(min=1), default=2, show_default=True, help="Tasks of shard, side by side.")
@@ -47,20 +51,31 @@ def main() -> None:
     show_default=True,
     help="GPUs of train; sanity and each task of tune have one at most.",
 )
-@click.option("--retries", type=click.IntRange(min=0), default=0, show_default=True, help="Retries of train and tune.")
+@click.option("--retries", type=click.IntRange(min=0), default=0, show_default=True, help="Retries of train, tune and predict.")
+@tasks_option
 @workers_option
 @click.option("--study-volume", default="", help="tuning: a claim that is mounted at /study, for study=/study/NAME.journal.")
 def compile_command(
-    name: str, output: Path | None, image: str, shard_tasks: int, gpus: int, retries: int, workers: int, study_volume: str
+    name: str,
+    output: Path | None,
+    image: str,
+    shard_tasks: int,
+    gpus: int,
+    retries: int,
+    tasks: int,
+    workers: int,
+    study_volume: str,
 ) -> None:
-    """Write the YAML of the training pipeline, or of the tuning one."""
-    from pipelines.compile import compile_training, compile_tuning, default_image
+    """Write the YAML of the training pipeline, or of the one that is named."""
+    from pipelines.compile import compile_batch, compile_training, compile_tuning, default_image
 
     output = output or PIPELINES / f"{name}.yaml"
     image = image or default_image()
     with one_line_errors():
         if name == "training":
             compile_training(output, image, shard_tasks=shard_tasks, gpus=gpus, retries=retries)
+        elif name == "batch":
+            compile_batch(output, image, tasks=tasks, retries=retries)
         else:
             compile_tuning(
                 output, image, shard_tasks=shard_tasks, workers=workers, gpus=gpus, retries=retries, study_volume=study_volume
@@ -109,6 +124,37 @@ def tune(source: str, preset_name: str, settings: tuple[str, ...], space: Path |
         given = collect(source, str(root.absolute() / "models"), preset_name, settings, read_types(pipeline))
         parameters = {"study": str(root.absolute() / "study.journal"), **given, "space": spaces.load(space)}
         _say(run_locally(pipeline, parameters, root))
+
+
+@main.command()
+@click.argument("photos")
+@click.option("--model", required=True, help="A published version, <repository>/<model>/<version>; a folder or gs://.")
+@click.option("--output", required=True, help="Where predictions.parquet and summary.json go; a folder or gs://bucket/prefix.")
+@tasks_option
+@click.option("--chunk-photos", type=click.IntRange(min=1), default=1000, show_default=True, help="Photos a file of answers.")
+@click.option("--root", type=click.Path(path_type=Path), default=Path("build/batch"), show_default=True, help="Artifacts and log.")
+def batch(photos: str, model: str, output: str, tasks: int, chunk_photos: int, root: Path) -> None:
+    """Answer all PHOTOS of a folder or gs://bucket/prefix on this machine.
+
+    Run again after it was ended, it goes on where it was.
+    """
+    from pipelines.compile import compile_batch, default_image
+    from pipelines.run import run_pipeline
+
+    with one_line_errors():
+        pipeline = root / "batch.yaml"
+        compile_batch(pipeline, default_image(), tasks=tasks)
+        places = {
+            name: place if "://" in place else str(Path(place).absolute())
+            for name, place in (("photos", photos), ("model", model), ("output", output))
+        }
+        outputs, _, seconds = run_pipeline(pipeline, {**places, "chunk_photos": chunk_photos}, root)
+        found = json.loads(Path(outputs["summary"].path).read_text("utf-8"))
+        said = (
+            f"{found['photos']} photos, {found['errors']} of them with an error; {found['photos_answered']} answered now, "
+            f"{found['photos_per_s']} photos/s, all in {seconds:.0f} s\nanswers: {places['output'].rstrip('/')}/predictions.parquet"
+        )
+        Console(soft_wrap=True, highlight=False).print(said, markup=False)
 
 
 @main.command()

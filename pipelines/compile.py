@@ -12,6 +12,7 @@ from kfp import compiler
 import components
 from components.common.fingerprint import fingerprint
 from components.common.whole import whole_file
+from pipelines.batch import batch_pipeline
 from pipelines.training import training_pipeline
 from pipelines.tuning import tuning_pipeline
 
@@ -35,6 +36,11 @@ def compile_tuning(
         tuning_pipeline(image, shard_tasks=shard_tasks, workers=workers, gpus=gpus, retries=retries, study_volume=study_volume),
         output,
     )
+
+
+def compile_batch(output: Path, image: str, *, tasks: int = 2, retries: int = 0) -> None:
+    """Compiles the batch pipeline likewise."""
+    _compile(batch_pipeline(image, tasks=tasks, retries=retries), output)
 
 
 def _compile(pipeline: Callable[..., Any], output: Path) -> None:

@@ -35,6 +35,23 @@ def run_locally(pipeline: Path, parameters: dict[str, Any], root: Path) -> Resul
     Raises:
         UserError: a step failed; the message is the step's own.
     """
+    outputs, progress, seconds = run_pipeline(pipeline, {"checkpoints": str(root.absolute() / "checkpoints"), **parameters}, root)
+    return Result(
+        dataset=Path(outputs["dataset"].path),
+        evaluation=Path(outputs["evaluation"].path),
+        tuning=Path(outputs["tuning"].path) if "tuning" in outputs else None,
+        blessed=bool(outputs["blessed"]),
+        seconds=seconds,
+        reused=progress.reused,
+    )
+
+
+def run_pipeline(pipeline: Path, parameters: dict[str, Any], root: Path) -> tuple[dict[str, Any], Progress, float]:
+    """Runs any compiled pipeline, likewise; returns its outputs, what was shown, and the seconds it took.
+
+    Raises:
+        UserError: a step failed; the message is the step's own.
+    """
     root.mkdir(parents=True, exist_ok=True)
     local.init(
         local.SubprocessRunner(use_venv=False),
@@ -49,17 +66,10 @@ def run_locally(pipeline: Path, parameters: dict[str, Any], root: Path) -> Resul
         try:
             component = kfp.components.load_component_from_file(str(pipeline))
             with contextlib.redirect_stdout(progress), _info_logged_to(progress):
-                outputs = component(**{"checkpoints": str(root.absolute() / "checkpoints"), **parameters}).outputs
+                outputs = component(**parameters).outputs
         except (RuntimeError, TypeError, ValueError) as error:
             raise UserError(f"{progress.reason or COLOR.sub('', str(error))} (whole log: {root / 'run.log'})") from error
-    return Result(
-        dataset=Path(outputs["dataset"].path),
-        evaluation=Path(outputs["evaluation"].path),
-        tuning=Path(outputs["tuning"].path) if "tuning" in outputs else None,
-        blessed=bool(outputs["blessed"]),
-        seconds=time.monotonic() - began,
-        reused=progress.reused,
-    )
+    return outputs, progress, time.monotonic() - began
 
 
 @contextlib.contextmanager
