@@ -45,7 +45,7 @@ def _explain(code: grpc.StatusCode, details: str, method: str, model: Model, dea
         case Code.DEADLINE_EXCEEDED:
             return f"no answer within {deadline_s:g} s; raise --deadline, send fewer photos or look at the server"
         case Code.UNAUTHENTICATED | Code.PERMISSION_DENIED:
-            return f"the server expects another token ({details}); give it with --token-file"
+            return f"expected a token that the server accepts ({details}); give it with --token-file"
         case Code.RESOURCE_EXHAUSTED if "larger than max" in details:
             return f"the photo is too large for the server ({details}); shrink it or raise the server's limit"
         case Code.RESOURCE_EXHAUSTED:
