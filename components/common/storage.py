@@ -145,6 +145,55 @@ def upload(path: Path, uri: str, *, if_absent: bool = False) -> bool:
     return True
 
 
+def read_generation(uri: str) -> tuple[bytes, int]:
+    """A small object, whole, and its generation, which every write changes; (b"", 0) where there is none.
+
+    Raises:
+        UserError: no such bucket, forbidden, unreachable.
+    """
+    from google.api_core.exceptions import NotFound, PreconditionFailed
+
+    with _gcs(uri) as client:
+        bucket = client.bucket(_bucket(uri))
+        while blob := bucket.get_blob(_object(uri), retry=_retry()):
+            with contextlib.suppress(NotFound, PreconditionFailed):  # written anew or deleted meanwhile
+                return blob.download_as_bytes(if_generation_match=blob.generation, retry=_retry()), blob.generation
+        if not bucket.exists(retry=_retry()):
+            raise UserError(f"{uri}: no such bucket or object")
+        return b"", 0
+
+
+def write_generation(uri: str, content: bytes, generation: int) -> bool:
+    """Writes a small object where its generation is still `generation` (0: where there is none); False where it is not.
+
+    A write that came through although its answer was lost counts as done.
+
+    Raises:
+        UserError: no such bucket, forbidden, unreachable.
+    """
+    from google.api_core.exceptions import PreconditionFailed
+
+    with _gcs(uri) as client:
+        blob = client.bucket(_bucket(uri)).blob(_object(uri))
+        try:
+            blob.upload_from_string(content, if_generation_match=generation, retry=_retry())
+        except PreconditionFailed:
+            return read_generation(uri)[0] == content
+    return True
+
+
+def delete(uri: str, generation: int | None = None) -> None:
+    """Deletes an object, given a `generation` that one alone; one that is not there, or is another by now, is fine.
+
+    Raises:
+        UserError: no such bucket, forbidden, unreachable.
+    """
+    from google.api_core.exceptions import NotFound, PreconditionFailed
+
+    with _gcs(uri) as client, contextlib.suppress(NotFound, PreconditionFailed):
+        client.bucket(_bucket(uri)).blob(_object(uri)).delete(if_generation_match=generation, retry=_retry())
+
+
 def delete_tree(uri: str) -> None:
     """Deletes every object under `gs://bucket/prefix/`; none there is fine. A bucket as a whole is refused.
 
