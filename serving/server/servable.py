@@ -3,33 +3,73 @@
 The texts follow TF Serving's `predict_util.cc` and the status codes that TensorFlow's kernels give.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
+import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from components.common.errors import UserError
+from components.common.repository import GRAPH
+from serving.server.errors import STATUS_CODES, invalid
+from serving.server.errors import RequestError as RequestError
+from serving.server.tensors import Spec, read_spec, read_tensor
 
 DEFAULT_SIGNATURE = "serving_default"
-MAX_ELEMENTS = 1 << 24
-STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
+Arrays = dict[str, np.ndarray]
 
 
-class RequestError(Exception):
-    """A request that is refused: a gRPC status code and the message that goes with it."""
+@dataclass(frozen=True)
+class Signature:
+    """One signature of a SavedModel."""
 
-    def __init__(self, code: grpc.StatusCode, message: str):
-        super().__init__(message)
-        self.code = code
+    name: str
+    method_name: str
+    inputs: Mapping[str, Spec]
+    outputs: Mapping[str, Spec]
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether rows of several requests may go through it together."""
+        specs = [*self.inputs.values(), *self.outputs.values()]
+        return bool(self.inputs) and all(spec.has_rows for spec in specs)
+
+    def read(self, inputs: Mapping[str, TensorProto]) -> Arrays:
+        """The inputs of a request.
+
+        Raises:
+            RequestError: other names than declared, or a tensor that does not fit.
+        """
+        sent, declared = set(inputs), set(self.inputs)
+        if sent != declared:
+            raise invalid(
+                f"input size does not match signature: {len(sent)}!={len(declared)} "
+                f"len({_braced(sent)}) != len({_braced(declared)}). "
+                f"Sent extra: {_braced(sent - declared)}. Missing but required: {_braced(declared - sent)}."
+            )
+        return {name: read_tensor(name, number, inputs[name], self.inputs[name]) for number, name in enumerate(sorted(declared))}
+
+    def wanted(self, output_filter: Sequence[str]) -> list[str]:
+        """The outputs to answer with: those of the filter, or all.
+
+        Raises:
+            RequestError: a name that is no output, or one twice.
+        """
+        for number, alias in enumerate(output_filter):
+            if alias not in self.outputs:
+                expected = _braced(self.outputs)
+                raise invalid(f"output tensor alias not found in signature: {alias} Outputs expected to be in the set {expected}.")
+            if alias in output_filter[:number]:
+                raise invalid(f"duplicate output tensor alias: {alias}")
+        return list(output_filter) or sorted(self.outputs)
 
 
 class Servable:
-    """Version `version` of model `name`; `signatures` is what its SavedModel declares, by name."""
+    """Version `version` of model `name`; `definitions` is what its SavedModel declares, `signatures` what can be run, by name."""
 
     def __init__(self, name: str, version: int, folder: Path):
         """Loads the SavedModel in `folder`.
@@ -45,75 +85,37 @@ class Servable:
         # A truncated variables file is an IndexError.
         except (OSError, RuntimeError, ValueError, LookupError, tf.errors.OpError) as error:
             raise UserError(f"{folder}: expected a SavedModel that loads: {error}; export and deploy it again") from None
-        self.signatures = _read_signatures(folder)
+        self.definitions = _definitions(folder)
+        self.signatures = {name: _signature(name, self.definitions[name]) for name in self._loaded.signatures}
 
-    def run(self, signature_name: str, inputs: Mapping[str, TensorProto], output_filter: Sequence[str]) -> dict[str, TensorProto]:
-        """Runs one signature on `inputs` and returns its outputs, or those named in `output_filter`.
+    def run(self, signature: Signature, inputs: Arrays) -> Arrays:
+        """Runs one signature; blocks, and may be called from several threads.
 
         Raises:
-            RequestError: no such signature, input or output; a tensor of another type or shape; or the model refused the values.
+            RequestError: the model refused the values.
         """
-        name = signature_name or DEFAULT_SIGNATURE
-        if name not in self._loaded.signatures:
-            raise RequestError(grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
-        signature = self.signatures[name]
-        _check_names(signature, inputs)
-        wanted = _wanted_outputs(signature, output_filter)
+        function = self._loaded.signatures[signature.name]
         try:
-            tensors = {alias: _tensor(alias, proto, signature) for alias, proto in inputs.items()}
-            outputs = self._loaded.signatures[name](**tensors)
+            tensors = {
+                alias: tf.constant(values, tf.dtypes.as_dtype(signature.inputs[alias].dtype)) for alias, values in inputs.items()
+            }
+            return {alias: tensor.numpy() for alias, tensor in function(**tensors).items()}
         except tf.errors.OpError as error:
             raise RequestError(STATUS_CODES[error.error_code], _kernel_message(error)) from None
-        return {alias: tf.make_tensor_proto(outputs[alias].numpy(), outputs[alias].dtype) for alias in wanted}
 
 
-def _read_signatures(folder: Path) -> dict[str, SignatureDef]:
-    saved_model = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+def _definitions(folder: Path) -> dict[str, SignatureDef]:
+    saved_model = SavedModel.FromString((folder / GRAPH).read_bytes())
     return next(dict(graph.signature_def) for graph in saved_model.meta_graphs if "serve" in graph.meta_info_def.tags)
 
 
-def _check_names(signature: SignatureDef, inputs: Mapping[str, TensorProto]) -> None:
-    sent, declared = set(inputs), set(signature.inputs)
-    if sent != declared:
-        raise _invalid(
-            f"input size does not match signature: {len(sent)}!={len(declared)} len({_braced(sent)}) != len({_braced(declared)}). "
-            f"Sent extra: {_braced(sent - declared)}. Missing but required: {_braced(declared - sent)}."
-        )
-
-
-def _wanted_outputs(signature: SignatureDef, output_filter: Sequence[str]) -> list[str]:
-    for alias in output_filter:
-        if alias not in signature.outputs:
-            expected = _braced(signature.outputs)
-            raise _invalid(f"output tensor alias not found in signature: {alias} Outputs expected to be in the set {expected}.")
-        if output_filter.count(alias) > 1:
-            raise _invalid(f"duplicate output tensor alias: {alias}")
-    return list(output_filter) or sorted(signature.outputs)
-
-
-def _tensor(alias: str, proto: TensorProto, signature: SignatureDef) -> tf.Tensor:
-    declared = signature.inputs[alias]
-    expected_type, received_type = tf.dtypes.as_dtype(declared.dtype).name, _type_name(proto.dtype)
-    if proto.dtype != declared.dtype:
-        position = sorted(signature.inputs).index(alias)
-        raise _invalid(f"Expects arg[{position}] to be {expected_type} but {received_type} is provided")
-    sizes = [dim.size for dim in proto.tensor_shape.dim]
-    # A tensor may give one value for all its elements, so a short message can ask for any amount of memory.
-    if min(sizes, default=0) < 0 or math.prod(sizes) > MAX_ELEMENTS:
-        raise _invalid(f"input {alias}: expected at most {MAX_ELEMENTS} elements, received shape {sizes}")
-    if not tf.TensorShape(declared.tensor_shape).is_compatible_with(sizes):
-        raise _invalid(f"input {alias}: expected shape {tf.TensorShape(declared.tensor_shape)}, received {sizes}")
-    try:
-        return tf.io.parse_tensor(proto.SerializeToString(), tf.dtypes.as_dtype(declared.dtype))
-    except tf.errors.InvalidArgumentError:
-        raise _invalid(f"tensor parsing error: {alias}") from None
-
-
-def _type_name(dtype: int) -> str:
-    try:
-        return tf.dtypes.as_dtype(dtype).name
-    except TypeError:
-        return "invalid"
+def _signature(name: str, definition: SignatureDef) -> Signature:
+    return Signature(
+        name,
+        definition.method_name,
+        {alias: read_spec(info) for alias, info in definition.inputs.items()},
+        {alias: read_spec(info) for alias, info in definition.outputs.items()},
+    )
 
 
 def _kernel_message(error: tf.errors.OpError) -> str:
@@ -125,7 +127,3 @@ def _kernel_message(error: tf.errors.OpError) -> str:
 
 def _braced(names: Iterable[str]) -> str:
     return "{" + ",".join(sorted(names)) + "}"
-
-
-def _invalid(message: str) -> RequestError:
-    return RequestError(grpc.StatusCode.INVALID_ARGUMENT, message)

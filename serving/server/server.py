@@ -1,84 +1,186 @@
 """Starting and stopping the embedded server.
 
-The model is loaded before the port opens, so a server that answers can predict. A stop refuses new requests and lets those under
-way finish within a grace period.
+gRPC and health answer from the start, models when all of the first config's are loaded; then health says SERVING and the port files
+are written. A stop first says NOT_SERVING, refuses new requests, and lets those under way finish within a grace period.
 """
 
+import asyncio
+import contextlib
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped, unused-ignore]
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from components.common.errors import UserError
 from components.common.whole import whole_file
-from serving.server.repository import latest_version
-from serving.server.servable import Servable
-from serving.server.service import ModelService, PredictionService
+from serving.server.batching import Batcher
+from serving.server.core import Core
+from serving.server.manager import Manager
+from serving.server.model_config import Model, Models, read_config
+from serving.server.services import ModelService, PredictionService
+from serving.server.settings import ServerSettings
+from serving.server.tls import server_credentials
+from serving.server.versions import check_model
 
-MAX_MESSAGE_BYTES = 64 << 20
-WORKERS = 4
-GRACE_S = 5.0
+HEALTH_SERVICES = ("", "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+RPCS_BESIDE_QUEUE = 1000
 
 
 @dataclass(frozen=True)
-class Server:
-    """A running server: what it serves, and the port it listens on."""
+class Source:
+    """What to serve: the latest version of `model` in a repository, or what a model config file says."""
 
-    servable: Servable
+    repository: Path | None = None
+    model: str = "marque"
+    config: Path | None = None
+
+    def models(self) -> Models:
+        """The first config.
+
+        Raises:
+            UserError: no such repository, model or file, or not a valid config.
+        """
+        if self.config is not None:
+            return read_config(self.config)
+        repository = self.repository or Path()
+        check_model(repository, self.model)
+        return {self.model: Model(self.model, str((repository / self.model).absolute()))}
+
+
+class Running:
+    """A server in the running event loop; `port` and `core` are there once `start` has returned."""
+
     port: int
-    grpc_server: grpc.Server
+    rest_port: int = -1
+    core: Core
 
-    def stop(self, grace_s: float = GRACE_S) -> None:
+    def __init__(self, source: Source, settings: ServerSettings):
+        self._source = source
+        self._settings = settings
+        self._health = health.aio.HealthServicer()
+
+    async def start(self) -> None:
+        """Opens the port and loads the models.
+
+        Raises:
+            UserError: a bad config or setting, a port that cannot be opened, a model that does not load.
+        """
+        settings = self._settings
+        batching, models = settings.batch_settings(), self._source.models()
+        credentials = server_credentials(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+        warm = settings.warm_batches()
+        self._manager = Manager(models, config_file=self._source.config, poll_s=settings.poll_s, warm_batches=warm)
+        self._batcher = Batcher(batching)
+        self.core = Core(self._manager, self._batcher)
+        self._grpc = self._grpc_server()
+        try:
+            self.port = _bind(self._grpc, settings.host, settings.port, credentials)
+            await self._say(NOT_SERVING)
+            await self._grpc.start()
+            self._manager.start()
+            await asyncio.wrap_future(self._manager.ready)
+        except BaseException:
+            await self.stop(0)
+            raise
+        await self._say(SERVING)
+
+    async def stop(self, grace_s: float) -> None:
         """Refuses new requests, waits up to `grace_s` for those under way, and closes the port."""
-        self.grpc_server.stop(grace_s).wait()
+        await self._say(NOT_SERVING)
+        await self._grpc.stop(grace_s)
+        self._batcher.close()
+        await asyncio.to_thread(self._manager.stop)
+
+    def _grpc_server(self) -> grpc.aio.Server:
+        options = [
+            ("grpc.max_receive_message_length", self._settings.max_message_bytes),
+            ("grpc.max_send_message_length", self._settings.max_message_bytes),
+            # Without this two servers share a port, and each answers some of the requests.
+            ("grpc.so_reuseport", 0),
+        ]
+        rpcs = 4 * self._settings.queue + RPCS_BESIDE_QUEUE
+        server = grpc.aio.server(options=options, maximum_concurrent_rpcs=rpcs)
+        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(self.core), server)
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(self.core), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        return server
+
+    async def _say(self, status: int) -> None:
+        for service in HEALTH_SERVICES:
+            await self._health.set(service, status)
 
 
-def start(repository: Path, model: str, *, host: str, port: int, max_message_bytes: int = MAX_MESSAGE_BYTES) -> Server:
-    """Serves the latest version of `model` on `host:port`; port 0 takes a free one.
+class Server:
+    """A server in a thread of its own, for tests and notebooks; made by `start`."""
+
+    def __init__(self, running: Running, loop: asyncio.AbstractEventLoop, thread: threading.Thread):
+        self.core, self.port, self.rest_port = running.core, running.port, running.rest_port
+        self._running, self._loop, self._thread = running, loop, thread
+
+    def stop(self, grace_s: float = ServerSettings.grace_s) -> None:
+        """Refuses new requests, waits up to `grace_s` for those under way, and ends the thread."""
+        asyncio.run_coroutine_threadsafe(self._running.stop(grace_s), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def start(repository: Path | None, model: str = "marque", *, config: Path | None = None, **settings: Any) -> Server:
+    """Serves the latest version of a model, or what a config file says, in a thread; `settings` as ServerSettings has them.
 
     Raises:
         UserError: no model there, one that does not load, or a port that cannot be opened.
     """
-    version, folder = latest_version(repository, model)
-    servable = Servable(model, version, folder)
-    options = [
-        ("grpc.max_receive_message_length", max_message_bytes),
-        ("grpc.max_send_message_length", max_message_bytes),
-        # Without this two servers share a port, and each answers some of the requests.
-        ("grpc.so_reuseport", 0),
-    ]
-    grpc_server = grpc.server(ThreadPoolExecutor(WORKERS, thread_name_prefix="predict"), options=options)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(servable), grpc_server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(servable), grpc_server)
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="server", daemon=True)
+    thread.start()
+    running = Running(Source(repository, model, config), ServerSettings(**settings))
     try:
-        bound = grpc_server.add_insecure_port(address)
-    except RuntimeError:
-        raise UserError(f"{address}: the port cannot be opened; is it taken? Choose another with --port (0: a free one)") from None
-    grpc_server.start()
-    return Server(servable, bound, grpc_server)
+        asyncio.run_coroutine_threadsafe(running.start(), loop).result()
+    except BaseException:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+        raise
+    return Server(running, loop, thread)
 
 
-def serve_until_stopped(repository: Path, model: str, *, host: str, port: int, on_ready: Callable[[Server], None]) -> None:
+def serve_until_stopped(source: Source, settings: ServerSettings, on_ready: Callable[[Running], None]) -> None:
     """Serves until SIGTERM or SIGINT; `on_ready` is called once requests are answered.
 
     Raises:
         UserError: as `start`.
     """
-    stopped = threading.Event()
+    asyncio.run(_serve(source, settings, on_ready))
+
+
+async def _serve(source: Source, settings: ServerSettings, on_ready: Callable[[Running], None]) -> None:
+    stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    server = start(repository, model, host=host, port=port)
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    running = Running(source, settings)
+    starting = asyncio.create_task(running.start())
+    waiting = asyncio.create_task(stopped.wait())
+    await asyncio.wait((starting, waiting), return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await starting
+        return
+    await starting
     try:
-        on_ready(server)
-        stopped.wait()
+        on_ready(running)
+        await waiting
     finally:
-        server.stop()
+        await running.stop(settings.grace_s)
 
 
 def write_port_file(path: Path, port: int) -> None:
@@ -92,3 +194,11 @@ def write_port_file(path: Path, port: int) -> None:
             partial.write_text(f"{port}\n", "utf-8")
     except OSError as error:
         raise UserError(f"{path}: the port file cannot be written: {error.strerror}; choose another with --port-file") from None
+
+
+def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials | None) -> int:
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+    except RuntimeError:
+        raise UserError(f"{address}: the port cannot be opened; is it taken? Choose another with --port (0: a free one)") from None

@@ -65,14 +65,18 @@ def address(server: embedded.Server) -> str:
 
 
 @pytest.fixture(scope="session")
-def start_process() -> Iterator[Callable[[Path, Path], tuple["subprocess.Popen[str]", str]]]:
-    """Starts `python -m serving serve` as a user does; gives the process and its address once the port file is there."""
+def start_process() -> Iterator[Callable[..., tuple["subprocess.Popen[str]", str]]]:
+    """Starts `python -m serving serve` as a user does; gives the process and its address once the port file is there.
+
+    More options may follow; without any of them there is no REST.
+    """
     started: list[subprocess.Popen[str]] = []
 
-    def start(repository: Path, port_file: Path) -> tuple["subprocess.Popen[str]", str]:
-        command = [sys.executable, "-m", "serving", "serve", "--repository", str(repository), "--port", "0"]
+    def start(repository: Path | None, port_file: Path, *options: str) -> tuple["subprocess.Popen[str]", str]:
+        served = ["--repository", str(repository)] if repository else []
+        command = [sys.executable, "-m", "serving", "serve", *served, "--port", "0", "--rest-port", "-1"]
         process = subprocess.Popen(
-            [*command, "--port-file", str(port_file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*command, "--port-file", str(port_file), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         started.append(process)
         deadline = time.monotonic() + START_DEADLINE_S

@@ -17,7 +17,7 @@ from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
     inference_pb2,
-    model_management_pb2,
+    input_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
@@ -26,6 +26,7 @@ from tensorflow_serving.apis import (
 
 from components.common.errors import UserError
 from serving.server import server as embedded
+from serving.server.servable import Servable
 
 MakePhoto = Callable[..., bytes]
 
@@ -206,11 +207,34 @@ def test_metadata_fields_are_checked(prediction_service) -> None:
     )
 
 
-def test_other_calls_are_unimplemented(prediction_service, model_service) -> None:
-    assert refusal(prediction_service.Classify, classification_pb2.ClassificationRequest())[0] == "UNIMPLEMENTED"
-    assert refusal(prediction_service.Regress, regression_pb2.RegressionRequest())[0] == "UNIMPLEMENTED"
-    assert refusal(prediction_service.MultiInference, inference_pb2.MultiInferenceRequest())[0] == "UNIMPLEMENTED"
-    assert refusal(model_service.HandleReloadConfigRequest, model_management_pb2.ReloadConfigRequest())[0] == "UNIMPLEMENTED"
+def test_calls_that_the_signature_does_not_fit(prediction_service) -> None:
+    spec = request_for([b"-"]).model_spec
+    given = input_pb2.Input(example_list=input_pb2.ExampleList(examples=[tf.train.Example()]))
+    classification = classification_pb2.ClassificationRequest(model_spec=spec, input=given)
+    assert refusal(prediction_service.Classify, classification) == (
+        "INVALID_ARGUMENT",
+        "Expected classification signature method_name to be tensorflow/serving/classify. Was: tensorflow/serving/predict",
+    )
+    regression = regression_pb2.RegressionRequest(model_spec=spec, input=given)
+    assert refusal(prediction_service.Regress, regression) == (
+        "INVALID_ARGUMENT",
+        "Expected regression signature method_name to be tensorflow/serving/regress. Was: tensorflow/serving/predict",
+    )
+    regression.model_spec.signature_name = "other"
+    assert refusal(prediction_service.Regress, regression) == (
+        "INVALID_ARGUMENT",
+        "No signature was found with the name: other",
+    )
+    task = inference_pb2.InferenceTask(model_spec=spec, method_name="tensorflow/serving/predict")
+    multi = inference_pb2.MultiInferenceRequest(tasks=[task], input=given)
+    assert refusal(prediction_service.MultiInference, multi) == (
+        "UNIMPLEMENTED",
+        "Unsupported signature method_name: tensorflow/serving/predict",
+    )
+    assert refusal(prediction_service.Classify, classification_pb2.ClassificationRequest()) == (
+        "INVALID_ARGUMENT",
+        "Missing ModelSpec",
+    )
 
 
 def test_a_message_above_the_limit(repository: Path) -> None:
@@ -235,14 +259,14 @@ def wait_until_refused(channel: grpc.Channel) -> None:
 
 def test_a_stop_lets_the_request_under_way_finish(repository: Path, photo: MakePhoto, monkeypatch: pytest.MonkeyPatch) -> None:
     running = embedded.start(repository, "marque", host="localhost", port=0)
-    arrived, go_on, run = threading.Event(), threading.Event(), running.servable.run
+    arrived, go_on, run = threading.Event(), threading.Event(), Servable.run
 
     def run_when_told(*arguments: object) -> object:
         arrived.set()
         assert go_on.wait(20)
         return run(*arguments)
 
-    monkeypatch.setattr(running.servable, "run", run_when_told)
+    monkeypatch.setattr(Servable, "run", run_when_told)
     with grpc.insecure_channel(f"localhost:{running.port}") as channel, ThreadPoolExecutor(1) as pool:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         under_way = stub.Predict.future(request_for([photo("red")]), timeout=20)

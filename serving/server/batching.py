@@ -1,0 +1,295 @@
+"""Dynamic batching: requests that wait together run together, and nobody waits for a fuller batch while a worker is idle.
+
+Rows of one signature of one loaded version, alike in type and in the sizes behind the rows, are joined up to `max_batch` and filled
+up to the next allowed size with copies of the first row. Longer requests are split and their answers joined. Where a joined run
+fails, its halves run, so that a broken photo fails its own request alone. What has no rows, or a model that does not answer
+row by row, runs alone.
+
+All of it lives in one event loop except the runs themselves, which worker threads make; a finished batch wakes the loop once.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Protocol
+
+import grpc
+import numpy as np
+
+from serving.server.errors import RequestError
+from serving.server.inference import Run
+from serving.server.servable import Arrays, Servable, Signature
+from serving.server.tensors import size_bytes
+
+logger = logging.getLogger(__name__)
+Outcome = Arrays | Exception
+
+
+class BatchObserver(Protocol):
+    """Is told of every run of a model."""
+
+    def ran(
+        self, model: str, version: int, requests: int, rows: int, padded_rows: int, queue_seconds: float, run_seconds: float
+    ) -> None:
+        """One run: what was in it, the longest wait for it, and how long it took. Must be cheap and never raise."""
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """How requests are joined, and how many may wait: `sizes` are the allowed sizes of a batch (none: any up to `max_batch`)."""
+
+    max_batch: int = 32
+    timeout_s: float = 0.0
+    sizes: tuple[int, ...] = ()
+    enabled: bool = True
+    queue: int = 256
+    queue_bytes: int = 256 << 20
+    workers: int = 1
+
+
+@dataclass(eq=False)
+class _Part:
+    """What waits: a request, or a piece of a long one."""
+
+    servable: Servable
+    signature: Signature
+    inputs: Arrays
+    rows: int
+    bytes: int
+    future: "asyncio.Future[Arrays]"
+    arrived: float = field(default_factory=time.monotonic)
+
+
+@dataclass(eq=False)
+class _Batch:
+    parts: list[_Part]
+    joined: bool
+    started: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+    padded_rows: int = 0
+
+
+class Batcher:
+    """Runs what it is given, in batches. Belongs to the event loop it is made in; `close` ends its threads."""
+
+    def __init__(self, settings: BatchSettings):
+        self.observers: list[BatchObserver] = []
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._lanes: OrderedDict[Hashable, deque[_Part]] = OrderedDict()
+        self._waiting = self._waiting_bytes = 0
+        self._idle = settings.workers
+        self._scheduled: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._jobs: SimpleQueue[_Batch | None] = SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, name=f"model-{n}", daemon=True) for n in range(settings.workers)]
+        for thread in self._threads:
+            thread.start()
+
+    def check_room(self) -> None:
+        """Refuses at once what would have to wait too long.
+
+        Raises:
+            RequestError: RESOURCE_EXHAUSTED, the queue is full.
+        """
+        if self._waiting >= self._settings.queue or self._waiting_bytes >= self._settings.queue_bytes:
+            raise RequestError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, "The batch scheduling queue to which this task was submitted is full"
+            )
+
+    async def run(self, servable: Servable, run: Run) -> Arrays:
+        """The outputs of one run.
+
+        Raises:
+            RequestError: the queue is full, or the model refused the values.
+        """
+        self.check_room()
+        rows = self._rows(run)
+        if rows is None or rows <= self._settings.max_batch:
+            return await self._wait(self._add(servable, run.signature, run.inputs, rows))
+        size = self._settings.max_batch
+        starts = range(0, rows, size)
+        pieces = [{alias: values[start : start + size] for alias, values in run.inputs.items()} for start in starts]
+        parts = [
+            self._add(servable, run.signature, piece, min(size, rows - start)) for start, piece in zip(starts, pieces, strict=True)
+        ]
+        try:
+            outputs = [await self._wait(part) for part in parts]
+        finally:
+            for part in parts:
+                self._drop(part)
+        return {alias: np.concatenate([output[alias] for output in outputs]) for alias in outputs[0]}
+
+    def close(self) -> None:
+        """Ends the threads when their runs are done; what still waits is refused."""
+        for lane in self._lanes.values():
+            for part in lane:
+                if not part.future.done():
+                    part.future.set_exception(RequestError(grpc.StatusCode.UNAVAILABLE, "the server is shutting down"))
+        self._lanes.clear()
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    def _rows(self, run: Run) -> int | None:
+        """The rows of what can be joined with others, None of what runs alone."""
+        if not (self._settings.enabled and run.signature.has_rows):
+            return None
+        rows = {len(values) for values in run.inputs.values()}
+        return rows.pop() or None if len(rows) == 1 else None
+
+    def _add(self, servable: Servable, signature: Signature, inputs: Arrays, rows: int | None) -> _Part:
+        size = sum(map(size_bytes, inputs.values()))
+        part = _Part(servable, signature, inputs, rows or 0, size, self._loop.create_future())
+        self._waiting += 1
+        self._waiting_bytes += size
+        key: Hashable = (
+            (id(servable), signature.name, tuple((alias, values.dtype, values.shape[1:]) for alias, values in inputs.items()))
+            if rows
+            else id(part)
+        )
+        self._lanes.setdefault(key, deque()).append(part)
+        if self._idle and not self._scheduled:
+            # Not at once: what came in with the same wake-up of the loop comes along.
+            self._scheduled = self._loop.call_soon(self._dispatch)
+        return part
+
+    async def _wait(self, part: _Part) -> Arrays:
+        try:
+            return await part.future
+        except asyncio.CancelledError:
+            self._drop(part)
+            raise
+
+    def _drop(self, part: _Part) -> None:
+        """Nobody asks for the part any more; its lane forgets it when it comes to it."""
+        if part.future.done() and not part.future.cancelled():
+            part.future.exception()
+        part.future.cancel()
+        if part.bytes >= 0:
+            self._leave(part)
+            part.inputs = {}
+
+    def _leave(self, part: _Part) -> None:
+        """The part no longer waits."""
+        if part.bytes >= 0:
+            self._waiting -= 1
+            self._waiting_bytes -= part.bytes
+            part.bytes = -1
+
+    def _dispatch(self) -> None:
+        """Hands batches to the idle workers."""
+        self._scheduled = None
+        while self._idle and (parts := self._next()):
+            self._idle -= 1
+            self._jobs.put(_Batch(parts, joined=parts[0].rows > 0))
+
+    def _next(self) -> list[_Part]:
+        """The parts of the next batch, of the lane that waits longest; none when none is due."""
+        now, due = time.monotonic(), float("inf")
+        for key, lane in list(self._lanes.items()):
+            while lane and lane[0].future.done():
+                self._leave(lane.popleft())
+            if not lane:
+                del self._lanes[key]
+                continue
+            wait = lane[0].arrived + self._settings.timeout_s - now
+            if wait <= 0 or not lane[0].rows or sum(part.rows for part in lane) >= self._settings.max_batch:
+                return self._take(key, lane)
+            due = min(due, wait)
+        if due < float("inf") and self._timer is None:
+            self._timer = self._loop.call_later(due, self._time_is_up)
+        return []
+
+    def _time_is_up(self) -> None:
+        self._timer = None
+        self._dispatch()
+
+    def _take(self, key: Hashable, lane: deque[_Part]) -> list[_Part]:
+        parts: list[_Part] = []
+        room = self._settings.max_batch
+        while lane and (not parts or lane[0].rows <= room):
+            part = lane.popleft()
+            self._leave(part)
+            if not part.future.done():
+                parts.append(part)
+                room -= part.rows
+        if lane:
+            self._lanes.move_to_end(key)
+        else:
+            del self._lanes[key]
+        return parts
+
+    def _work(self) -> None:
+        """A worker thread."""
+        while (batch := self._jobs.get()) is not None:
+            started = time.monotonic()
+            outcomes = self._outcomes(batch, batch.parts)
+            batch.seconds = time.monotonic() - started
+            try:
+                self._loop.call_soon_threadsafe(self._finish, batch, outcomes)
+            except RuntimeError:
+                # The loop is closed: nobody waits any more.
+                return
+
+    def _outcomes(self, batch: _Batch, parts: Sequence[_Part]) -> list[Outcome]:
+        """What came of each part."""
+        first = parts[0]
+        try:
+            if not batch.joined:
+                return [first.servable.run(first.signature, first.inputs)]
+            return self._joined(batch, parts)
+        except Exception as error:
+            if len(parts) == 1:
+                return [error]
+            half = len(parts) // 2
+            return [*self._outcomes(batch, parts[:half]), *self._outcomes(batch, parts[half:])]
+
+    def _joined(self, batch: _Batch, parts: Sequence[_Part]) -> list[Outcome]:
+        first, rows = parts[0], sum(part.rows for part in parts)
+        size = next((size for size in self._settings.sizes if size >= rows), rows)
+        inputs = {}
+        for alias, values in first.inputs.items():
+            pieces = [part.inputs[alias] for part in parts]
+            pieces += [values[:1]] * (size - rows)
+            inputs[alias] = np.concatenate(pieces) if len(pieces) > 1 else values
+        outputs = first.servable.run(first.signature, inputs)
+        if any(len(values) != size for values in outputs.values()):
+            message = "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the input tensors"
+            raise RequestError(grpc.StatusCode.FAILED_PRECONDITION, message)
+        batch.padded_rows += size - rows
+        outcomes: list[Outcome] = []
+        start = 0
+        for part in parts:
+            outcomes.append({alias: values[start : start + part.rows] for alias, values in outputs.items()})
+            start += part.rows
+        return outcomes
+
+    def _finish(self, batch: _Batch, outcomes: Sequence[Outcome]) -> None:
+        self._idle += 1
+        self._dispatch()
+        for part, outcome in zip(batch.parts, outcomes, strict=True):
+            if part.future.done():
+                continue
+            if isinstance(outcome, RequestError):
+                part.future.set_exception(outcome)
+            elif isinstance(outcome, Exception):
+                logger.error("%s version %s failed", part.servable.name, part.servable.version, exc_info=outcome)
+                part.future.set_exception(RequestError(grpc.StatusCode.INTERNAL, f"the model failed: {type(outcome).__name__}"))
+            else:
+                part.future.set_result(outcome)
+        first = batch.parts[0]
+        for observer in self.observers:
+            observer.ran(
+                first.servable.name,
+                first.servable.version,
+                len(batch.parts),
+                sum(part.rows for part in batch.parts),
+                batch.padded_rows,
+                batch.started - first.arrived,
+                batch.seconds,
+            )
