@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf import json_format
-from google.protobuf.message import Message
+from google.protobuf import json_format  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf.message import Message  # type: ignore[import-untyped, unused-ignore]
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow_serving.apis.classification_pb2 import ClassificationResult
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataResponse, SignatureDefMap
 from tensorflow_serving.apis.regression_pb2 import RegressionResult
 
-from serving.server.rest_json import invalid, type_name
+from serving.server.errors import invalid
+from serving.server.rest_json import type_name
 
 BYTES_SUFFIX = "_bytes"
 WRITABLE = {"half", "float", "double", "int32", "int16", "int8", "uint8", "string", "int64", "bool", "uint32", "uint64"}

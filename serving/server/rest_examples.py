@@ -6,7 +6,8 @@ from tensorflow.core.example.example_pb2 import Example
 from tensorflow.core.example.feature_pb2 import Feature
 from tensorflow_serving.apis.input_pb2 import Input
 
-from serving.server.rest_json import INT64, UINT64, decoded, invalid, is_bytes, json_type, lossless, shown
+from serving.server.errors import invalid
+from serving.server.rest_json import INT64, UINT64, decoded, is_bytes, json_type, lossless, shown
 
 
 def read_examples(document: dict[str, Any]) -> Input:

@@ -9,10 +9,9 @@ import json
 import math
 from typing import Any
 
-import grpc
 from tensorflow.core.framework import types_pb2
 
-from serving.server.servable import RequestError
+from serving.server.errors import invalid
 
 BYTES_KEY = "b64"
 MAX_SHOWN = 400
@@ -103,11 +102,6 @@ def lossless(value: float, target: str) -> float:
     if not fits:
         raise invalid(f"Cannot convert JSON value: {shown(value)} to {target} without loss of precision.")
     return value
-
-
-def invalid(message: str) -> RequestError:
-    """INVALID_ARGUMENT with `message`."""
-    return RequestError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
 def shown(value: Any) -> str:

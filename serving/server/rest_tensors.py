@@ -13,11 +13,11 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
+from serving.server.errors import RequestError, invalid
 from serving.server.rest_json import (
     INT64,
     UINT64,
     decoded,
-    invalid,
     is_bytes,
     json_type,
     lossless,
@@ -25,7 +25,6 @@ from serving.server.rest_json import (
     signature_name,
     type_name,
 )
-from serving.server.servable import RequestError
 
 MAX_RANK = 254
 FIELDS = {

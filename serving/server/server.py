@@ -1,7 +1,7 @@
 """Starting and stopping the embedded server.
 
-gRPC and health answer from the start, models when all of the first config's are loaded; then health says SERVING and the port files
-are written. A stop first says NOT_SERVING, refuses new requests, and lets those under way finish within a grace period.
+The ports are open from the start, models answer when all of the first config's are loaded; then health says SERVING and the port
+files are written. A stop first says NOT_SERVING, refuses new requests, and lets those under way finish within a grace period.
 """
 
 import asyncio
@@ -21,8 +21,12 @@ from components.common.errors import UserError
 from components.common.whole import whole_file
 from serving.server.batching import Batcher
 from serving.server.core import Core
+from serving.server.http import HttpServer
 from serving.server.manager import Manager
+from serving.server.metrics import Metrics
 from serving.server.model_config import Model, Models, read_config
+from serving.server.request_log import RequestLog
+from serving.server.rest import application
 from serving.server.services import ModelService, PredictionService
 from serving.server.settings import ServerSettings
 from serving.server.tls import server_credentials
@@ -56,7 +60,7 @@ class Source:
 
 
 class Running:
-    """A server in the running event loop; `port` and `core` are there once `start` has returned."""
+    """A server in the running event loop; its ports (`rest_port` -1: no REST) and core are there once `start` has returned."""
 
     port: int
     rest_port: int = -1
@@ -66,9 +70,11 @@ class Running:
         self._source = source
         self._settings = settings
         self._health = health.aio.HealthServicer()
+        self._rest: HttpServer | None = None
+        self._log: RequestLog | None = None
 
     async def start(self) -> None:
-        """Opens the port and loads the models.
+        """Opens the ports and loads the models.
 
         Raises:
             UserError: a bad config or setting, a port that cannot be opened, a model that does not load.
@@ -83,8 +89,11 @@ class Running:
         self._grpc = self._grpc_server()
         try:
             self.port = _bind(self._grpc, settings.host, settings.port, credentials)
+            self._observe()
             await self._say(NOT_SERVING)
             await self._grpc.start()
+            if self._rest:
+                await self._rest.start()
             self._manager.start()
             await asyncio.wrap_future(self._manager.ready)
         except BaseException:
@@ -93,11 +102,27 @@ class Running:
         await self._say(SERVING)
 
     async def stop(self, grace_s: float) -> None:
-        """Refuses new requests, waits up to `grace_s` for those under way, and closes the port."""
+        """Refuses new requests, waits up to `grace_s` for those under way, and closes the ports."""
         await self._say(NOT_SERVING)
-        await self._grpc.stop(grace_s)
+        await asyncio.gather(self._grpc.stop(grace_s), *([self._rest.stop(grace_s)] if self._rest else []))
         self._batcher.close()
         await asyncio.to_thread(self._manager.stop)
+        if self._log:
+            await asyncio.to_thread(self._log.stop)
+
+    def _observe(self) -> None:
+        """Metrics, REST and the request log, as far as they are asked for."""
+        settings, metrics = self._settings, Metrics()
+        if settings.rest_port >= 0:
+            self.core.observers.append(metrics)
+            self.core.batch_observers.append(metrics)
+            rest = application(self.core, metrics, settings.max_message_bytes)
+            tls = {"cert": settings.tls_cert, "key": settings.tls_key, "client_ca": settings.tls_client_ca}
+            self._rest = HttpServer(rest, settings.host, settings.rest_port, **tls)
+            self.rest_port = self._rest.port
+        if settings.log_requests:
+            self._log = RequestLog(Path(settings.log_requests), settings.log_share, metrics.logged)
+            self.core.observers.append(self._log)
 
     def _grpc_server(self) -> grpc.aio.Server:
         options = [

@@ -54,7 +54,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(repository: Path) -> Iterator[embedded.Server]:
     """The embedded server, in this process, on a free port."""
-    running = embedded.start(repository, "marque", host="localhost", port=0)
+    running = embedded.start(repository, "marque", host="localhost", port=0, rest_port=0)
     yield running
     running.stop(0)
 
@@ -62,6 +62,11 @@ def server(repository: Path) -> Iterator[embedded.Server]:
 @pytest.fixture(scope="session")
 def address(server: embedded.Server) -> str:
     return f"localhost:{server.port}"
+
+
+@pytest.fixture(scope="session")
+def rest_address(server: embedded.Server) -> str:
+    return f"localhost:{server.rest_port}"
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,9 @@ from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.regression_pb2 import RegressionResult
 
 from serving.server import rest_answers, rest_json
+from serving.server.errors import RequestError
 from serving.server.rest_examples import read_examples
 from serving.server.rest_tensors import read_tensors
-from serving.server.servable import RequestError
 
 
 def read(body: str, **declared: tf.DType) -> tuple[dict[str, list[object]], bool]:
