@@ -8,6 +8,8 @@ import click
 COMMANDS = {
     "predict": "serving.client.commands",
     "status": "serving.client.commands",
+    "label": "serving.client.commands",
+    "bench": "serving.client.bench",
     "serve": "serving.server.commands",
 }
 

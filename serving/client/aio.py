@@ -6,7 +6,7 @@ A client belongs to the event loop that runs when it is made.
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -61,7 +61,7 @@ class AsyncClient(BaseClient):
         finally:
             await _cancel(batches)
 
-    async def each(self, photos: Iterable[tuple[str, PhotoLike]]) -> AsyncIterator[Outcome]:
+    async def each(self, photos: Iterable[tuple[str, PhotoLike]]) -> AsyncGenerator[Outcome, None]:
         """What became of each of any number of (name, photo), in their order; `photos` is read as the work goes on.
 
         A photo that cannot be read, does not decode or that the server refuses is set aside.
@@ -155,6 +155,26 @@ class AsyncClient(BaseClient):
             if all(isinstance(answer, PhotosError) for answer in alone):
                 raise
             return alone
+
+
+def predict_each(photos: Iterable[tuple[str, PhotoLike]], **settings: Any) -> Generator[Outcome, None, None]:
+    """`AsyncClient(**settings).each(photos)` for where no event loop runs."""
+
+    async def opened() -> AsyncClient:
+        return AsyncClient(**settings)
+
+    async def following() -> Outcome | None:
+        return await anext(outcomes, None)
+
+    with asyncio.Runner() as runner:
+        client = runner.run(opened())
+        outcomes = client.each(photos)
+        try:
+            while outcome := runner.run(following()):
+                yield outcome
+        finally:
+            runner.run(outcomes.aclose())
+            runner.run(client.close())
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:

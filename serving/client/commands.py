@@ -1,82 +1,114 @@
-"""The client's commands: `predict` and `status`."""
+"""The client's commands `predict`, `status` and `label`."""
 
-import math
+import contextlib
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from components.common.errors import UserError, one_line_errors
+from serving.client import options
 
-MAX_DEADLINE_S = 3600
+if TYPE_CHECKING:
+    from serving.client.aio import Outcome
 
-server_option = click.option("--server", default="localhost:8500", show_default=True, help="Address of the server, host:port.")
-model_option = click.option("--model", default="marque", show_default=True, help="Name of the served model.")
-
-
-def _number(_context: click.Context, _option: click.Parameter, value: float) -> float:
-    """`value`, unless it is nan, which every click.FloatRange lets through."""
-    if math.isnan(value):
-        raise click.BadParameter("nan is not a number.")
-    return value
-
-
-deadline_option = click.option(
-    "--deadline", "deadline_s", type=click.FloatRange(0, MAX_DEADLINE_S, min_open=True), callback=_number, default=10.0,
-    show_default=True, help="Seconds to wait for each answer.",
-)  # fmt: skip
+FEW = 32
 
 
 @click.command()
-@click.argument("photos", nargs=-1, required=True, metavar="PHOTO...", type=click.Path(path_type=Path))
-@server_option
-@model_option
-@deadline_option
+@click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
+@options.server()
+@options.which
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Candidates to show for each photo.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.option("--save", type=click.Path(path_type=Path), metavar="FOLDER", help="Save the photos there with the box drawn.")
+@click.option("--output", type=options.file, metavar="FILE", help="Write to a .csv or .jsonl file instead, photo by photo.")
+@click.option("--save", type=options.file, metavar="FOLDER", help="Save the photos there with the box drawn.")
+@click.option("--concurrency", type=click.IntRange(1, 256), default=4, show_default=True, help="Requests under way at a time.")
 def predict(
-    photos: tuple[Path, ...], server: str, model: str, deadline_s: float, top: int, as_json: bool, save: Path | None
+    photos: tuple[str, ...], top: int, as_json: bool, output: Path | None, save: Path | None, concurrency: int, **server: Any
 ) -> None:
-    """Recognise the car in each PHOTO and find its box."""
-    with one_line_errors():
-        data = [_read_photo(path) for path in photos]
-        from serving.client import draw, show
-        from serving.client.client import Client
+    """Recognise the car in each PHOTO and find its box.
 
-        with Client(server, model, deadline_s=deadline_s) as client:
-            predictions = client.predict(data, [str(path) for path in photos])
-        if as_json:
-            click.echo(show.predictions_json(photos, predictions, top))
-        else:
-            show.console().print(show.prediction_table(photos, predictions, top))
+    A PHOTO is a file, a folder, a pattern such as "cars/**/*.jpg", or an http(s):// or gs:// address. One of several that cannot be
+    read is set aside, and the command ends with status 1 when the others are done.
+    """
+    with one_line_errors():
+        from components.common.progress import track
+        from serving.client import draw, outputs, show, sources
+        from serving.client.aio import predict_each
+
+        found = sources.expand(photos)
+        if output:
+            outputs.check(output)
         if save:
             _make_folder(save)
-            for photo, prediction, path, output in zip(
-                data, predictions, photos, draw.output_paths(list(photos), save), strict=True
-            ):
-                draw.save_annotated(photo, prediction, output, str(path))
-                click.echo(f"saved {output}", err=as_json)
+        saved = dict(enumerate(draw.output_paths([Path(name) for name, _ in found], save))) if save else {}
+        few: list[Outcome] = []
+        aside: list[str] = []
+        with (
+            contextlib.closing(predict_each(found, concurrency=concurrency, **options.settings(**server))) as outcomes,
+            outputs.opened(output, top) if output else contextlib.nullcontext(few.append) as write,
+        ):
+            for number, outcome in enumerate(track(outcomes, "photos", len(found)) if len(found) > FEW else outcomes):
+                if outcome.prediction is None:
+                    if len(found) == 1:
+                        raise UserError(outcome.error)
+                    aside.append(outcome.error)
+                    saved.pop(number, None)
+                elif number in saved:
+                    draw.save_annotated(outcome.photo, outcome.prediction, saved[number], outcome.name)
+                write(outcome)
+        if output:
+            click.echo(f"wrote {output}: {len(found) - len(aside)} predictions")
+        elif as_json:
+            click.echo(json.dumps([outputs.as_object(outcome, top) for outcome in few], ensure_ascii=False, indent=2))
+        else:
+            show.console().print(show.prediction_table(few, top))
+        _report(list(saved.values()), aside, len(found), as_json)
 
 
 @click.command()
-@server_option
-@model_option
-@deadline_option
-def status(server: str, model: str, deadline_s: float) -> None:
+@options.server()
+@click.option("--config", metavar="FILE", help="The server's models.config, to show the labels of the versions.")
+def status(config: str | None, **server: Any) -> None:
     """Show which versions of a model a server holds, and their states."""
     with one_line_errors():
-        from serving.client import show
+        from serving.client import labels, show
+        from serving.client.client import Client
+        from serving.client.move import read
+
+        with Client(**options.settings(**server)) as client:
+            named = labels.labels_of(read(config), client.model) if config else None
+            show.console().print(show.status_table(client.model, client.status(), named))
+
+
+@click.command()
+@click.argument("name")
+@click.argument("version", type=click.IntRange(min=0), required=False)
+@options.server("Addresses of all servers of the model, host:port[,host:port...].", deadline_s=60.0)
+@click.option("--config", required=True, metavar="FILE", help="The servers' models.config; it is written when all have agreed.")
+@click.option("--remove", is_flag=True, help="Remove the label instead.")
+def label(name: str, version: int | None, config: str, remove: bool, **server: Any) -> None:
+    """Point the label NAME to VERSION, on every server and in the config, or nowhere.
+
+    The version is loaded first where it is not; if one server refuses, the others get their labels back.
+    """
+    if remove == (version is not None):
+        raise click.UsageError("expected VERSION or --remove")
+    with one_line_errors():
+        from serving.client import move
         from serving.client.client import Client
 
-        with Client(server, model, deadline_s=deadline_s) as client:
-            show.console().print(show.status_table(model, client.status()))
-
-
-def _read_photo(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: expected a photo, cannot read it: {error.strerror}") from None
+        settings = options.settings(**server)
+        before = move.read(config)
+        with contextlib.ExitStack() as stack:
+            clients = [
+                stack.enter_context(Client(**settings | {"server": address.strip()})) for address in settings["server"].split(",")
+            ]
+            after = move.move_label(clients, before, settings["model"], name, version, settings["deadline_s"])
+        move.write(config, after)
+        click.echo(f"{name}: {'removed' if version is None else f'version {version}'} on {len(clients)} server(s) and in {config}")
 
 
 def _make_folder(path: Path) -> None:
@@ -84,3 +116,14 @@ def _make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{path}: expected a folder to save into: {error.strerror}; choose another with --save") from None
+
+
+def _report(saved: list[Path], aside: list[str], total: int, as_json: bool) -> None:
+    """Says what was saved and what was set aside: a line each where they are few."""
+    lines = [f"saved {path}" for path in saved] if len(saved) <= FEW else [f"saved {len(saved)} photos in {saved[0].parent}"]
+    for line in lines:
+        click.echo(line, err=as_json)
+    for reason in aside[:FEW]:
+        click.echo(f"set aside: {reason}", err=True)
+    if aside:
+        raise UserError(f"{len(aside)} of {total} photos were set aside; the others are done")

@@ -34,31 +34,46 @@ def label_of(config: ModelServerConfig, model: str, label: str) -> int | None:
     return None
 
 
-def labels_of(config: ModelServerConfig, model: str, version: int) -> list[str]:
-    """The labels of `model` that point to `version`, by name."""
-    entries = [entry for entry in config.model_config_list.config if entry.name == model]
-    return sorted(label for entry in entries for label, pointed in entry.version_labels.items() if pointed == version)
+def labels_of(config: ModelServerConfig, model: str) -> dict[int, list[str]]:
+    """The labels of each labelled version of `model`, by name; none where there is no such model."""
+    labels: dict[int, list[str]] = {}
+    for entry in config.model_config_list.config:
+        if entry.name == model:
+            for label, version in sorted(entry.version_labels.items()):
+                labels.setdefault(version, []).append(label)
+    return labels
+
+
+def with_version(config: ModelServerConfig, model: str, version: int) -> ModelServerConfig:
+    """`config` with `version` among the loaded ones, where the policy names them; under any other policy, as it is.
+
+    Raises:
+        UserError: no such model.
+    """
+    changed = ModelServerConfig()
+    changed.CopyFrom(config)
+    policy = _entry(changed, model).model_version_policy
+    if policy.HasField("specific") and version not in policy.specific.versions:
+        policy.specific.versions.append(version)
+    return changed
 
 
 def with_label(config: ModelServerConfig, model: str, label: str, version: int | None) -> ModelServerConfig:
-    """`config` with `label` of `model` pointing to `version`, or without that label where `version` is None.
-
-    Where the policy names specific versions, `version` joins them: a label to a version that is not loaded is refused by servers.
+    """`config` with `label` of `model` pointing to `version`, which is loaded too; or without that label where `version` is None.
 
     Raises:
         UserError: no such model, or (to remove it) no such label.
     """
+    if version is not None:
+        changed = with_version(config, model, version)
+        _entry(changed, model).version_labels[label] = version
+        return changed
     changed = ModelServerConfig()
     changed.CopyFrom(config)
     entry = _entry(changed, model)
-    if version is None:
-        if label not in entry.version_labels:
-            raise UserError(f"model {model!r}: expected one of its labels {sorted(entry.version_labels)}, received {label!r}")
-        del entry.version_labels[label]
-        return changed
-    entry.version_labels[label] = version
-    if entry.model_version_policy.HasField("specific") and version not in entry.model_version_policy.specific.versions:
-        entry.model_version_policy.specific.versions.append(version)
+    if label not in entry.version_labels:
+        raise UserError(f"model {model!r}: expected one of its labels {sorted(entry.version_labels)}, received {label!r}")
+    del entry.version_labels[label]
     return changed
 
 

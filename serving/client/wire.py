@@ -74,10 +74,10 @@ class Model:
             outputs = {name: tensors.to_array(response.outputs[name]) for name in OUTPUTS if name in response.outputs}
         except ValueError as error:
             raise UserError(f"model {self.name!r}: received a tensor that cannot be read: {error}") from None
-        shapes = {name: outputs[name].shape if name in outputs else None for name in OUTPUTS}
-        candidates = (shapes["labels"] or ())[1:]
         n = len(photos)
-        if shapes != {"labels": (n, *candidates), "scores": (n, *candidates), "boxes": (n, 4)} or len(candidates) != 1:
+        shapes = {name: outputs[name].shape if name in outputs else () for name in OUTPUTS}
+        candidates = shapes["labels"][-1:]
+        if shapes != {"labels": (n, *candidates), "scores": (n, *candidates), "boxes": (n, 4)} or 0 in candidates:
             expected = f"outputs {', '.join(OUTPUTS)} of Marque's export for {n} photos"
             raise UserError(f"model {self.name!r}: expected {expected}, received shapes {shapes}")
         version = response.model_spec.version.value

@@ -1,0 +1,48 @@
+"""What the user named (photos, folders, patterns, addresses) as a list of photos."""
+
+import glob
+from collections.abc import Iterable
+from pathlib import Path
+
+from components.common.errors import UserError
+from serving.client.photo import PhotoLike, name_of
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+
+def expand(arguments: Iterable[str]) -> list[tuple[str, PhotoLike]]:
+    """(name for people, photo) of every photo, in the order given; those of a folder or a pattern by name.
+
+    A folder stands for the photos in it at any depth, `gs://bucket/folder/` too; hidden files are left out. A path to nothing is
+    kept: it fails as a photo does.
+
+    Raises:
+        UserError: a folder or a pattern without photos; or the bucket cannot be read.
+    """
+    found: list[tuple[str, PhotoLike]] = []
+    for argument in arguments:
+        photos = _expanded(argument)
+        if not photos:
+            raise UserError(f"{argument}: expected photos ({', '.join(SUFFIXES)}), found none")
+        found += [(name_of(photo, 1).encode("utf-8", "backslashreplace").decode(), photo) for photo in photos]
+    return found
+
+
+def _expanded(argument: str) -> list[str]:
+    if argument.startswith("gs://") and argument.endswith("/"):
+        from components.common.storage import list_names
+
+        return [argument + name for name in list_names(argument) if _is_photo(name)]
+    if "://" in argument:
+        return [argument]
+    path = Path(argument)
+    if path.is_dir():
+        inside = (file.relative_to(path) for file in path.rglob("*") if file.is_file())
+        return [str(path / file) for file in sorted(inside) if _is_photo(file.as_posix())]
+    if glob.has_magic(argument) and not path.exists():
+        return sorted(name for name in glob.glob(argument, recursive=True) if Path(name).is_file())  # noqa: PTH207
+    return [argument]
+
+
+def _is_photo(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not any(part.startswith(".") for part in name.split("/"))
