@@ -21,12 +21,12 @@ from components.common.errors import UserError
 from components.common.whole import whole_file
 from serving.server.batching import Batcher
 from serving.server.core import Core
-from serving.server.http import HttpServer
 from serving.server.manager import Manager
 from serving.server.metrics import Metrics
 from serving.server.model_config import Model, Models, read_config
 from serving.server.request_log import RequestLog
 from serving.server.rest import application
+from serving.server.rest_server import RestServer
 from serving.server.services import ModelService, PredictionService
 from serving.server.settings import ServerSettings
 from serving.server.tls import server_credentials
@@ -70,7 +70,7 @@ class Running:
         self._source = source
         self._settings = settings
         self._health = health.aio.HealthServicer()
-        self._rest: HttpServer | None = None
+        self._rest: RestServer | None = None
         self._log: RequestLog | None = None
 
     async def start(self) -> None:
@@ -89,11 +89,9 @@ class Running:
         self._grpc = self._grpc_server()
         try:
             self.port = _bind(self._grpc, settings.host, settings.port, credentials)
-            self._observe()
+            await self._observe()
             await self._say(NOT_SERVING)
             await self._grpc.start()
-            if self._rest:
-                await self._rest.start()
             self._manager.start()
             await asyncio.wrap_future(self._manager.ready)
         except BaseException:
@@ -110,15 +108,16 @@ class Running:
         if self._log:
             await asyncio.to_thread(self._log.stop)
 
-    def _observe(self) -> None:
+    async def _observe(self) -> None:
         """Metrics, REST and the request log, as far as they are asked for."""
         settings, metrics = self._settings, Metrics()
         if settings.rest_port >= 0:
             self.core.observers.append(metrics)
             self.core.batch_observers.append(metrics)
             rest = application(self.core, metrics, settings.max_message_bytes)
-            tls = {"cert": settings.tls_cert, "key": settings.tls_key, "client_ca": settings.tls_client_ca}
-            self._rest = HttpServer(rest, settings.host, settings.rest_port, **tls)
+            tls = {"tls_cert": settings.tls_cert, "tls_key": settings.tls_key, "tls_client_ca": settings.tls_client_ca}
+            self._rest = RestServer(rest, settings.host, settings.rest_port, **tls)
+            await self._rest.start()
             self.rest_port = self._rest.port
         if settings.log_requests:
             self._log = RequestLog(Path(settings.log_requests), settings.log_share, metrics.logged)
