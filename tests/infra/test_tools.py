@@ -1,0 +1,53 @@
+"""What other tools say of infra/: shellcheck of the scripts, Terraform of its files; and the one script that runs in a pod."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import INFRA
+
+WAIT = INFRA / "kubernetes" / "base" / "serving" / "wait_for_models.py"
+
+
+def test_scripts_pass_shellcheck() -> None:
+    scripts = [path for path in INFRA.rglob("*.sh") if ".terraform" not in path.parts]
+    run = subprocess.run(
+        [Path(sys.executable).with_name("shellcheck"), "--external-sources", *scripts], cwd=INFRA, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_terraform_is_formatted() -> None:
+    terraform = shutil.which("terraform")
+    if not terraform:
+        pytest.skip("terraform is not on this machine")
+    run = subprocess.run([terraform, "fmt", "-check", "-diff", "-recursive", INFRA / "terraform"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_serving_waits_for_the_first_deploy(tmp_path: Path) -> None:
+    environment = {**os.environ, "MODEL_REPOSITORY": f"{tmp_path}/"}
+    with subprocess.Popen([sys.executable, WAIT], env=environment, stderr=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stderr
+        said = waiting.stderr.readline()
+        assert "first deploy" in said
+        assert f"{tmp_path}/models.config" in said
+        assert waiting.poll() is None
+        (tmp_path / "models.config").write_text("model_config_list {}")
+        assert waiting.wait(60) == 0
+
+
+def test_serving_does_not_wait_for_what_is_there_in_a_bucket(gcs: str, tmp_path: Path) -> None:
+    from components.common.storage import upload
+
+    (tmp_path / "models.config").write_text("model_config_list {}")
+    upload(tmp_path / "models.config", f"gs://{gcs}/models/models.config")
+    began = time.monotonic()
+    run = subprocess.run([sys.executable, WAIT], env={**os.environ, "MODEL_REPOSITORY": f"gs://{gcs}/models"}, timeout=60)
+    assert run.returncode == 0
+    assert time.monotonic() - began < 30
