@@ -60,11 +60,18 @@ format: env-dev ## format the code
 
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --no-annotate pyproject.toml
+IMAGE_LOCK := $(LOCK) --constraints requirements-dev.lock --overrides images/overrides.txt --output-file images/locks
 
 lock: env-dev ## the locked requirements anew, from pyproject.toml
-	$(LOCK) --group dev --output-file requirements-dev.lock
-	$(LOCK) --constraints requirements-dev.lock --output-file requirements.lock
-	$(LOCK) --constraints requirements-dev.lock --extra app --output-file requirements-app.lock
+	$(LOCK) --extra pipelines --extra train --extra app --extra tracking --group dev --output-file requirements-dev.lock
+	$(LOCK) --constraints requirements-dev.lock --extra pipelines --extra train --output-file requirements.lock
+	$(LOCK) --constraints requirements-dev.lock --extra pipelines --extra train --extra app --output-file requirements-app.lock
+	$(IMAGE_LOCK)/client.lock
+	$(IMAGE_LOCK)/data.lock --extra data --extra step
+	$(IMAGE_LOCK)/trainer-gpu.lock --extra train --extra step --extra gpu
+	$(IMAGE_LOCK)/trainer.lock --overrides images/overrides-cpu.txt --extra train --extra step --extra cpu
+	$(IMAGE_LOCK)/server.lock --overrides images/overrides-cpu.txt --extra server --extra cpu
+	$(IMAGE_LOCK)/app.lock --extra app
 
 bench: env ## speeds, memory and growth, in build/bench.json: PARTS="speeds growth training evaluation"
 	@$(RUN) -m tests.bench $(PARTS)

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from components.common.errors import one_line_errors
-from components.common.quiet import quiet_tensorflow
 
 
 @click.command(help="Write the TFRecords of the dataset folder DATASET into the folder OUTPUT.")
@@ -16,8 +15,7 @@ from components.common.quiet import quiet_tensorflow
 @click.option("--shard-bytes", default=64 * 2**20, show_default=True, help="Bytes of photos in a shard, about.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the deal.")
 def main(dataset: Path, output: Path, task: int, tasks: int, shard_bytes: int, seed: int) -> None:
-    with quiet_tensorflow():
-        from components.shard.step import run
+    from components.shard.step import run
 
     with one_line_errors():
         run(dataset, output, task=task, tasks=tasks, shard_bytes=shard_bytes, seed=seed)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from components.common.dataset import SPLITS, Dataset
-from components.common.records import shard_name
+from components.common.example import shard_name
 
 
 @dataclass(frozen=True)

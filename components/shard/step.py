@@ -13,8 +13,8 @@ import numpy as np
 from components.common import boxes
 from components.common.dataset import BOX_COLUMNS, SPLITS, Dataset, open_dataset
 from components.common.errors import UserError
+from components.common.example import SCHEMA
 from components.common.progress import track
-from components.common.records import SCHEMA
 from components.common.whole import whole_folder
 from components.shard.plan import plan, shard_counts
 from components.shard.write import write_shard

@@ -8,8 +8,8 @@ from pathlib import Path
 import google_crc32c
 
 from components.common.dataset import BOX_COLUMNS, Dataset
+from components.common.example import encode
 from components.common.index import masked_crc, write_index
-from components.common.records import encode
 from components.shard.plan import Shard
 
 

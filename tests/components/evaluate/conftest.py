@@ -16,8 +16,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.common import boxes, records
+from components.common import boxes
 from components.common.evaluation import SCHEMA
+from components.common.example import SCHEMA as RECORDS_SCHEMA
+from components.common.example import encode, shard_name
 from components.common.index import write_index
 from components.evaluate.answers import Answers
 from components.evaluate.metrics import Figures
@@ -78,21 +80,21 @@ def save_model(folder: Path, classes: Sequence[str], poison: float = 0.0) -> Pat
 def save_records(folder: Path, photos: Sequence[Photo], classes: Sequence[str], shards: int = 2) -> Path:
     """Writes `photos` as the test split."""
     folder.mkdir()
-    names = [records.shard_name("test", i, shards) for i in range(shards)] if photos else []
+    names = [shard_name("test", i, shards) for i in range(shards)] if photos else []
     for number, name in enumerate(names):
         labels, lengths = [], []
         with tf.io.TFRecordWriter(str(folder / name)) as writer:
             for i, photo in list(enumerate(photos))[number::shards]:
                 box = boxes.to_pixels(photo.box, photo.width, photo.height)
                 file = photo.file or f"{i:03d}.jpg"
-                example = records.encode(photo.jpeg(), file, photo.label, classes[photo.label], box, photo.width, photo.height)
+                example = encode(photo.jpeg(), file, photo.label, classes[photo.label], box, photo.width, photo.height)
                 writer.write(example)
                 labels.append(photo.label)
                 lengths.append(len(example))
         write_index(folder / name, labels, lengths)
     counts = np.bincount([photo.label for photo in photos], minlength=len(classes)).tolist()
     info = {
-        "schema": records.SCHEMA,
+        "schema": RECORDS_SCHEMA,
         "dataset": "tiny",
         "seed": 0,
         "classes": list(classes),

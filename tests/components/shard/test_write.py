@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from components.common import boxes
 from components.common.dataset import BOX_COLUMNS, SPLITS, open_dataset
-from components.common.records import encode
+from components.common.example import encode
 from components.shard.plan import Shard
 from components.shard.step import run
 from components.shard.write import write_shard
