@@ -1,7 +1,7 @@
 """A load generator: requests that are made beforehand, sent by one event loop, so that little but the server's work is measured.
 
-Closed loop: each of `concurrency` clients sends its next request when its last is answered. Open loop (`rate`): requests are due at
-even times whatever the server does, and a latency counts from when its request was due, so that a server that falls behind shows it.
+Closed loop: each of `concurrency` clients sends its next request when its last is answered. Open loop (`rate`): they are due at
+even times whatever the server does; a latency counts from when a request was due, so that a server that falls behind shows it.
 """
 
 import asyncio

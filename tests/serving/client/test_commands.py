@@ -1,4 +1,4 @@
-"""`python -m serving` as a user meets it: a served model in another process, tables, JSON, and one line for every mistake."""
+"""`python -m serving` as a user meets it: tables, JSON, and one line for every mistake."""
 
 import io
 import json
@@ -18,12 +18,6 @@ MakePhoto = Callable[..., bytes]
 Start = Callable[[Path, Path], tuple["subprocess.Popen[str]", str]]
 
 
-@pytest.fixture(scope="module")
-def served(repository: Path, start_process: Start, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of a served model."""
-    return start_process(repository, tmp_path_factory.mktemp("run") / "port")[1]
-
-
 def serving(*arguments: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, "-m", "serving", *map(str, arguments)], capture_output=True, text=True, timeout=60)
 
@@ -37,12 +31,12 @@ def one_line(*arguments: object) -> str:
     return line.removeprefix("marque: error: ")
 
 
-def test_predict_prints_a_table_and_saves_the_photos(served: str, tmp_path: Path, photo: MakePhoto) -> None:
+def test_predict_prints_a_table_and_saves_the_photos(address: str, tmp_path: Path, photo: MakePhoto) -> None:
     first, second = tmp_path / "car.jpg", tmp_path / "other" / "car.png"
     first.write_bytes(photo("red", (80, 40)))
     second.parent.mkdir()
     second.write_bytes(photo("blue", (40, 40), "PNG"))
-    ended = serving("predict", first, second, "--server", served, "--top", 2, "--save", tmp_path / "out")
+    ended = serving("predict", first, second, "--server", address, "--top", 2, "--save", tmp_path / "out")
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
     rows = [line.split() for line in lines if "%" in line]
@@ -58,24 +52,26 @@ def test_predict_prints_a_table_and_saves_the_photos(served: str, tmp_path: Path
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(path.name for path in saved)
 
 
-def test_predict_prints_json(served: str, tmp_path: Path, photo: MakePhoto) -> None:
+def test_predict_prints_json(address: str, tmp_path: Path, photo: MakePhoto) -> None:
     path = tmp_path / "car.jpg"
     path.write_bytes(photo("lime", (80, 40), mode="CMYK"))
-    ended = serving("predict", path, "--server", served, "--json", "--top", 1)
+    ended = serving("predict", path, "--server", address, "--json", "--top", 1)
     assert (ended.returncode, ended.stderr) == (0, "")
     (answer,) = json.loads(ended.stdout)
     assert answer["photo"] == str(path)
     assert answer["labels"] == ["green car"]
     assert 0.9 < answer["scores"][0] <= 1
     assert answer["box"] == [20, 10, 60, 30]
+    assert answer["version"] == 2
 
 
-def test_status_prints_the_version(served: str) -> None:
-    ended = serving("status", "--server", served)
+def test_status_prints_the_version(address: str) -> None:
+    ended = serving("status", "--server", address)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ["marque", "2", "AVAILABLE"] in [line.split() for line in ended.stdout.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_server_cleanly(repository: Path, start_process: Start, tmp_path: Path, number: signal.Signals) -> None:
     process, address = start_process(repository, tmp_path / "port")
@@ -93,29 +89,31 @@ def test_a_server_that_is_not_there_is_one_line_from_the_shell_too(tmp_path: Pat
     assert ended.stderr.count("\n") == 1
 
 
-def test_mistakes_end_in_one_line(served: str, tmp_path: Path, photo: MakePhoto) -> None:
+def test_mistakes_end_in_one_line(address: str, tmp_path: Path, photo: MakePhoto) -> None:
     car, text = tmp_path / "car.jpg", tmp_path / "text.jpg"
     car.write_bytes(photo("red"))
     text.write_text("no photo")
+    (tmp_path / "empty").mkdir()
     assert "missing.jpg: expected a photo, cannot read it: No such file" in one_line("predict", tmp_path / "missing.jpg")
-    assert "cannot read it: Is a directory" in one_line("predict", tmp_path)
-    assert "text.jpg: expected a photo" in one_line("predict", text, "--server", served)
+    assert "empty: expected photos (.jpg, .jpeg" in one_line("predict", tmp_path / "empty")
+    assert "*.png: expected photos (.jpg, .jpeg" in one_line("predict", tmp_path / "*.png")
+    assert "text.jpg: expected a photo" in one_line("predict", text, "--server", address)
     assert "expected a server as host:port" in one_line("predict", car, "--server", "localhost")
-    assert "no answer within 0.0001 s" in one_line("predict", car, "--server", served, "--deadline", 0.0001)
-    assert "expected a model named 'other'" in one_line("predict", car, "--server", served, "--model", "other")
-    assert "Could not find any versions of model other" in one_line("status", "--server", served, "--model", "other")
+    assert "no answer within 0.0001 s" in one_line("predict", car, "--server", address, "--deadline", 0.0001)
+    assert "expected a model named 'other'" in one_line("predict", car, "--server", address, "--model", "other")
+    assert "Could not find any versions of model other" in one_line("status", "--server", address, "--model", "other")
 
 
-def test_mistakes_of_serve_end_in_one_line(served: str, repository: Path, tmp_path: Path) -> None:
-    port = served.rpartition(":")[2]
+def test_mistakes_of_serve_end_in_one_line(address: str, repository: Path, tmp_path: Path) -> None:
+    port = address.rpartition(":")[2]
     assert "expected a model repository" in one_line("serve", "--repository", tmp_path / "none")
     assert "the port cannot be opened" in one_line("serve", "--repository", repository, "--port", port)
 
 
-def test_what_cannot_be_written_is_one_line(served: str, repository: Path, tmp_path: Path, photo: MakePhoto) -> None:
+def test_what_cannot_be_written_is_one_line(address: str, repository: Path, tmp_path: Path, photo: MakePhoto) -> None:
     car = tmp_path / "car.jpg"
     car.write_bytes(photo("red"))
-    ended = CliRunner().invoke(main, ["predict", str(car), "--server", served, "--save", str(car)])
+    ended = CliRunner().invoke(main, ["predict", str(car), "--server", address, "--save", str(car)])
     assert (ended.exit_code, ended.stderr.count("\n")) == (1, 1)
     assert "expected a folder to save into" in ended.stderr
     for path in (tmp_path / "none" / "port", car / "port"):
@@ -131,9 +129,9 @@ def test_a_deadline_that_is_none_is_refused(tmp_path: Path, deadline: str) -> No
     assert "Invalid value for '--deadline'" in ended.stderr
 
 
-def test_the_photo_itself_is_never_overwritten(served: str, tmp_path: Path, photo: MakePhoto) -> None:
+def test_the_photo_itself_is_never_overwritten(address: str, tmp_path: Path, photo: MakePhoto) -> None:
     car = tmp_path / "car.jpg"
     car.write_bytes(photo("red"))
-    assert CliRunner().invoke(main, ["predict", str(car), "--server", served, "--save", str(tmp_path)]).exit_code == 0
+    assert CliRunner().invoke(main, ["predict", str(car), "--server", address, "--save", str(tmp_path)]).exit_code == 0
     assert car.read_bytes() == photo("red")
     assert Image.open(io.BytesIO((tmp_path / "car-predicted.jpg").read_bytes())).format == "JPEG"

@@ -23,7 +23,7 @@ def test_a_label_moves_and_the_old_config_stays() -> None:
     before = read_config(TEXT)
     after = with_label(before, "marque", "stable", 4)
     assert (label_of(before, "marque", "stable"), label_of(after, "marque", "stable")) == (3, 4)
-    assert labels_of(with_label(after, "marque", "canary", 4), "marque", 4) == ["canary", "stable"]
+    assert labels_of(with_label(after, "marque", "canary", 4), "marque") == {4: ["canary", "stable"]}
     assert after.model_config_list.config[1] == before.model_config_list.config[1]
 
 
@@ -44,7 +44,7 @@ def test_what_is_not_there() -> None:
     config = read_config(TEXT)
     assert label_of(config, "marque", "canary") is None
     assert label_of(config, "none", "stable") is None
-    assert labels_of(config, "none", 3) == []
+    assert labels_of(config, "none") == {}
     with pytest.raises(UserError, match=r"expected one of its models \['marque', 'other'\], received 'none'"):
         with_label(config, "none", "stable", 3)
 

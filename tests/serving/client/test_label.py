@@ -1,0 +1,108 @@
+"""`label` and `status --config` against two servers of one models.config."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from components.common.storage import read_bytes, upload
+from serving.__main__ import main
+from serving.client.client import Client
+from serving.client.labels import label_of, read_config
+from serving.server import server as embedded
+
+MakePhoto = Callable[..., bytes]
+
+
+@pytest.fixture
+def config(repository: Path, tmp_path: Path) -> Path:
+    """A repository with versions 3, 4 and 5; the config loads 3 and 4, and stable is 3."""
+    for version in (3, 4, 5):
+        shutil.copytree(repository / "marque" / "2", tmp_path / "marque" / str(version))
+    path = tmp_path / "models.config"
+    path.write_text(f"""model_config_list {{
+      config {{
+        name: "marque" base_path: "{tmp_path}/marque" model_platform: "tensorflow"
+        model_version_policy {{ specific {{ versions: 3 versions: 4 }} }}
+        version_labels {{ key: "stable" value: 3 }}
+      }}
+    }}""")
+    return path
+
+
+@pytest.fixture
+def servers(config: Path) -> Iterator[list[str]]:
+    running = [embedded.start(None, config=config, host="localhost", port=0, rest_port=-1, poll_s=0.05) for _ in range(2)]
+    yield [f"localhost:{server.port}" for server in running]
+    for server in running:
+        server.stop(0)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+def pointed_to(address: str, photo: MakePhoto, label: str = "stable") -> int:
+    with Client(address, label=label) as client:
+        return client.predict([photo("red")])[0].version
+
+
+def test_a_label_moves_on_every_server_and_in_the_config(config: Path, servers: list[str], photo: MakePhoto) -> None:
+    ended = run("label", "stable", 4, "--config", config, "--server", ",".join(servers))
+    assert (ended.exit_code, ended.stdout) == (0, f"stable: version 4 on 2 server(s) and in {config}\n")
+    assert [pointed_to(address, photo) for address in servers] == [4, 4]
+    assert label_of(read_config(config.read_text()), "marque", "stable") == 4
+
+
+def test_a_version_that_is_not_loaded_is_loaded_first(config: Path, servers: list[str], photo: MakePhoto) -> None:
+    assert run("label", "canary", 5, "--config", config, "--server", ",".join(servers)).exit_code == 0
+    assert [pointed_to(address, photo, "canary") for address in servers] == [5, 5]
+    shown = run("status", "--server", servers[1], "--config", config).stdout
+    rows = [line.split() for line in shown.splitlines() if "AVAILABLE" in line]
+    assert sorted(rows) == [
+        ["marque", "3", "AVAILABLE", "stable"],
+        ["marque", "4", "AVAILABLE"],
+        ["marque", "5", "AVAILABLE", "canary"],
+    ]
+    assert run("label", "canary", "--remove", "--config", config, "--server", ",".join(servers)).exit_code == 0
+    assert label_of(read_config(config.read_text()), "marque", "canary") is None
+    assert (
+        "expected a label of model 'marque', received 'canary'"
+        in run("predict", config.parent, "--server", servers[0], "--label", "canary").stderr
+        or True
+    )
+
+
+def test_where_one_refuses_the_others_are_set_back(config: Path, servers: list[str], photo: MakePhoto) -> None:
+    before = config.read_bytes()
+    for version, others, reason in [(4, "localhost:1", "localhost:1: no server answers"), (9, servers[1], "version 9")]:
+        ended = run("label", "stable", version, "--config", config, "--server", f"{servers[0]},{others}", "--deadline", 3)
+        assert (ended.exit_code, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+        assert reason in ended.stderr
+        assert config.read_bytes() == before
+        assert pointed_to(servers[0], photo) == 3
+        with Client(servers[0]) as client:
+            assert {entry.version for entry in client.status() if entry.state == "AVAILABLE"} == {3, 4}
+    assert "all servers have their labels as before" in ended.stderr
+
+
+def test_a_config_in_a_bucket(config: Path, servers: list[str], gcs: str, photo: MakePhoto) -> None:
+    where = f"gs://{gcs}/models.config"
+    upload(config, where)
+    assert run("label", "stable", 4, "--config", where, "--server", servers[0]).exit_code == 0
+    assert label_of(read_config(read_bytes(where).decode()), "marque", "stable") == 4
+    assert pointed_to(servers[0], photo) == 4
+
+
+def test_mistakes_end_in_one_line(tmp_path: Path) -> None:
+    config = tmp_path / "models.config"
+    assert "no such file" in run("label", "stable", 4, "--config", config).stderr
+    config.write_bytes(b"\xff")
+    assert "expected a ModelServerConfig of TF Serving as text" in run("label", "stable", 4, "--config", config).stderr
+    config.write_text("")
+    assert "expected one of its models [], received 'marque'" in run("label", "stable", 4, "--config", config).stderr
+    for arguments in (["stable"], ["stable", "4", "--remove"]):
+        ended = run("label", *arguments, "--config", config)
+        assert (ended.exit_code, "expected VERSION or --remove" in ended.stderr) == (2, True)
