@@ -1,12 +1,12 @@
 """`python -m components.ingest run SOURCE OUTPUT` ingests a source; `... toy FOLDER` draws a toy set in Stanford's layout."""
 
+import urllib.parse
 from pathlib import Path
+from typing import Any
 
 import click
 
 from components.common.errors import one_line_errors
-from components.ingest.step import MAX_SOURCE_BYTES, run
-from components.ingest.toy.write import ToyQuery, parse_query, write_toy
 
 
 @click.group(help=__doc__)
@@ -21,30 +21,24 @@ def main() -> None:
 @click.option("--validation-share", default=0.15, show_default=True, help="Share of the train photos.")
 @click.option("--max-rejected-share", default=0.05, show_default=True, help="Fail when more of the photos are set aside.")
 @click.option("--sha256", default="", help="Expected SHA-256 of a source that is one archive.")
-@click.option("--max-source-bytes", default=MAX_SOURCE_BYTES, show_default=True, help="Limit of a download and of what unpacks.")
-def run_command(
-    source: str, output: Path, seed: int, validation_share: float, max_rejected_share: float, sha256: str, max_source_bytes: int
-) -> None:
+@click.option("--max-source-bytes", type=int, help="Limit of a download and of what unpacks.  [default: 20 GiB]")
+def run_command(source: str, output: Path, max_source_bytes: int | None, **settings: Any) -> None:
     with one_line_errors():
-        run(
-            source,
-            output,
-            seed=seed,
-            validation_share=validation_share,
-            max_rejected_share=max_rejected_share,
-            sha256=sha256,
-            max_source_bytes=max_source_bytes,
-        )
+        from components.ingest.step import run
+
+        run(source, output, **settings, **({} if max_source_bytes is None else {"max_source_bytes": max_source_bytes}))
 
 
 @main.command("toy", help="Draw a toy set into FOLDER, .mat files included.")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--classes", default=ToyQuery.classes, show_default=True)
-@click.option("--per-class", default=ToyQuery.per_class, show_default=True)
-@click.option("--seed", default=ToyQuery.seed, show_default=True)
-def toy_command(folder: Path, classes: int, per_class: int, seed: int) -> None:
+@click.option("--classes", type=int, help="[default: 8]")
+@click.option("--per-class", type=int, help="[default: 60]")
+@click.option("--seed", type=int, help="[default: 1]")
+def toy_command(folder: Path, **query: int | None) -> None:
     with one_line_errors():
-        write_toy(folder, parse_query(f"toy://?classes={classes}&per_class={per_class}&seed={seed}"))
+        from components.ingest.toy.write import parse_query, write_toy
+
+        write_toy(folder, parse_query("toy://?" + urllib.parse.urlencode({k: v for k, v in query.items() if v is not None})))
 
 
 if __name__ == "__main__":
