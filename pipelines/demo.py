@@ -17,10 +17,11 @@ from components.common.errors import UserError
 from components.common.evaluation import PUBLISHED
 from components.common.storage import without_secrets
 from components.deploy.champion import find
+from components.validate.server import NotStartedError, serving
 from pipelines.compile import compile_training, default_image
 from pipelines.parameters import collect, read_types
+from pipelines.push import MODEL_NAME
 from pipelines.run import Result, run_locally
-from pipelines.training import MODEL_NAME
 
 SERVER_START_S = 120.0
 PHOTOS = 3
@@ -102,23 +103,17 @@ def _photos(result: Result, folder: Path) -> list[Path]:
 
 @contextmanager
 def _server(repository: Path, folder: Path) -> Iterator[str]:
-    port_file = folder / "port"
-    port_file.unlink(missing_ok=True)
+    """The address of a server of the newest version."""
     log = folder / "server.log"
-    command = [sys.executable, "-m", "serving", "serve", f"--repository={repository}", "--port=0", f"--port-file={port_file}"]
-    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process:
-        try:
-            deadline = time.monotonic() + SERVER_START_S
-            while not port_file.exists():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise UserError(f"the server did not start within {SERVER_START_S:.0f} s; see {log}")
-                time.sleep(0.1)
-            yield f"localhost:{port_file.read_text().strip()}"
-        finally:
-            process.terminate()
+    try:
+        with serving([f"--repository={repository}"], time.monotonic() + SERVER_START_S, log) as server:
+            yield server.address
+    except NotStartedError as error:
+        raise UserError(f"the server did not start within {SERVER_START_S:.0f} s: {error}; see {log}") from None
 
 
 def _ask(address: str, photos: list[Path], answers: Path) -> None:
-    command = [sys.executable, "-m", "serving", "predict", *map(str, photos), f"--server={address}", f"--save={answers}", "--top=3"]
+    command = [sys.executable, "-m", "serving", "predict", *map(str, photos), f"--server={address}"]
+    command += [f"--save={answers}", "--top=3"]
     if subprocess.run(command, check=False).returncode:
         raise UserError(f"the server at {address} did not answer the client")

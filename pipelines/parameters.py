@@ -19,6 +19,7 @@ from components.common.settings import build, field_types, pairs
 from components.evaluate.gate import Demands
 from components.train import presets
 from components.train.config import TrainConfig
+from components.validate.limits import Limits
 
 
 def _finite(text: str) -> float:
@@ -75,14 +76,18 @@ def parse_settings(settings: Sequence[str], types: dict[str, str]) -> dict[str, 
 
 
 def collect(source: str, repository: str, preset_name: str, settings: Sequence[str], types: dict[str, str]) -> dict[str, Any]:
-    """All parameters of a run: the preset's, over them `settings`, which name pipeline parameters, or fields of `TrainConfig` or of
-    the gate's `Demands`.
+    """All parameters of a run: the preset's, over them `settings`, which name pipeline parameters, or fields of `TrainConfig`, of
+    the gate's `Demands` or of validation's `Limits`.
 
     Raises:
         UserError: as `parse_settings`, an unknown preset, or a value that a step would refuse later.
     """
     chosen = presets.load(preset_name) if preset_name else presets.Preset("", {}, {})
-    grouped = {"train_settings": (TrainConfig, chosen.train), "gate_settings": (Demands, chosen.gate)}
+    grouped: dict[str, tuple[type, dict[str, Any]]] = {
+        "train_settings": (TrainConfig, chosen.train),
+        "gate_settings": (Demands, chosen.gate),
+        "validate_settings": (Limits, {}),
+    }
     fields = {name: group for group, (kind, _) in grouped.items() for name in field_types(kind)}
     named = {name: kind for name, kind in types.items() if kind in CONVERTERS}
     given = parse_settings(settings, {**dict.fromkeys(fields, "STRING"), **named})
@@ -94,6 +99,8 @@ def collect(source: str, repository: str, preset_name: str, settings: Sequence[s
     champion = parameters.get("champion", "newest")
     if "/" not in champion and not champion.isdecimal() and champion not in ("newest", "none"):
         raise UserError(f"champion: expected newest, none, a version's number or an address, received {champion!r}")
+    if parameters.get("keep_versions", 1) < 1:
+        raise UserError(f"keep_versions: expected at least 1, received {parameters['keep_versions']}")
     for group, (kind, preset) in grouped.items():
         own = {name: value for name, value in given.items() if fields.get(name) == group}
         parameters[group] = dataclasses.asdict(build(kind, {**preset, **own}, group))

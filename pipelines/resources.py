@@ -26,6 +26,7 @@ STEPS = {
     "export": Resources(cpu="2", memory="4Gi"),
     "find_champion": Resources(cpu="1", memory="2Gi"),
     "evaluate": Resources(cpu="4", memory="8Gi"),
+    "validate": Resources(cpu="2", memory="6Gi"),
     "deploy": Resources(cpu="1", memory="2Gi"),
 }
 

@@ -6,7 +6,8 @@
 4. train     TFRecords -> the trained model
 5. export    trained model -> SavedModel
 6. evaluate  SavedModel, test records and the champion -> metrics, report, model card, verdict
-7. deploy    only a blessed SavedModel -> the next version in the model repository
+7. validate  only a blessed SavedModel, in a fresh server -> recorded requests, latency, memory; or the end of the run
+8. deploy    the SavedModel -> the next version in the model repository, then on `servers`: canary, stable
 
 The champion is the published version that the new model has to beat; it is looked up once the new one is there.
 """
@@ -16,16 +17,15 @@ from typing import Any, List, NamedTuple  # noqa: UP035 - kfp knows typing.List
 
 from kfp import dsl
 
-from components.deploy.component import deploy, find_champion
+from components.deploy.component import find_champion
 from components.evaluate.component import evaluate
 from components.export.component import export
 from components.ingest.component import ingest
 from components.shard.component import shard
 from components.train.component import train
 from components.train.sanity.component import sanity as check
+from pipelines.push import MODEL_NAME, push_pipeline
 from pipelines.resources import place
-
-MODEL_NAME = "marque"
 
 
 class Outputs(NamedTuple):
@@ -56,6 +56,8 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
         with dsl.If(wanted == True, name="wanted"):  # noqa: E712 - kfp builds the condition from ==
             place(check(records=records, train_settings=train_settings), "sanity", image, min(gpus, 1))
 
+    push = push_pipeline(image)
+
     @dsl.pipeline(name="marque-training", description="Labelled car photos -> a model that names the car and finds it.")
     def pipeline(
         source: str,
@@ -72,6 +74,9 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
         gate_settings: dict = {},  # type: ignore[type-arg]  # noqa: B006
         champion: str = "newest",
         override: str = "",
+        validate_settings: dict = {},  # type: ignore[type-arg]  # noqa: B006
+        servers: str = "",
+        keep_versions: int = 5,
     ) -> Outputs:
         ingested, sharded = ingest_and_shard(
             image,
@@ -93,6 +98,7 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
             image,
             gpus,
             retries,
+            push,
             ingested=ingested,
             sharded=sharded,
             after=[checked],
@@ -102,6 +108,9 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
             gate_settings=gate_settings,
             champion=champion,
             override=override,
+            validate_settings=validate_settings,
+            servers=servers,
+            keep_versions=keep_versions,
         )
         return Outputs(ingested.outputs["dataset"], evaluated.outputs["evaluation"], evaluated.outputs["Output"])
 
@@ -141,6 +150,7 @@ def train_and_deploy(
     image: str,
     gpus: int,
     retries: int,
+    push: Callable[..., Any],
     *,
     ingested: dsl.PipelineTask,
     sharded: dsl.PipelineTask,
@@ -151,8 +161,11 @@ def train_and_deploy(
     gate_settings: Any,
     champion: str,
     override: str,
+    validate_settings: Any,
+    servers: str,
+    keep_versions: int,
 ) -> dsl.PipelineTask:
-    """Steps 4 to 7, once those in `after` have ended well; returns the task of evaluate."""
+    """Steps 4 to 8, once those in `after` have ended well, with a `push_pipeline`; returns the task of evaluate."""
     trained = train(
         records=dsl.Collected(sharded.outputs["records"]),
         train_settings=train_settings,
@@ -180,13 +193,14 @@ def train_and_deploy(
     )
     place(evaluated, "evaluate", image)
 
-    with dsl.If(evaluated.outputs["Output"] == True, name="blessed"):  # noqa: E712 - kfp builds the condition from ==
-        deployed = deploy(
-            saved_model=exported.outputs["saved_model"],
-            evaluation=evaluated.outputs["evaluation"],
-            repository=repository,
-            model_name=MODEL_NAME,
-        )
-        place(deployed, "deploy", image)
-        deployed.set_caching_options(False)
+    push(
+        saved_model=exported.outputs["saved_model"],
+        evaluation=evaluated.outputs["evaluation"],
+        records=dsl.Collected(sharded.outputs["records"]),
+        blessed=evaluated.outputs["Output"],
+        validate_settings=validate_settings,
+        repository=repository,
+        servers=servers,
+        keep_versions=keep_versions,
+    )
     return evaluated

@@ -4,7 +4,7 @@
 2. shard     dataset -> class-balanced TFRecords, `shard_tasks` tasks side by side
 3. tune      TFRecords -> trials in a shared study, `workers` tasks side by side
 4. best      the study -> the best settings, a page
-5. train, export, evaluate, deploy as in `training.py`, with the best settings
+5. train, export, evaluate, validate, deploy as in `training.py`, with the best settings
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from typing import Any, List, NamedTuple  # noqa: UP035 - kfp knows typing.List
 from kfp import dsl, kubernetes
 
 from components.tune.component import best, tune
+from pipelines.push import push_pipeline
 from pipelines.resources import place
 from pipelines.training import ingest_and_shard, train_and_deploy
 
@@ -84,6 +85,8 @@ def tuning_pipeline(
         place_by_the_study(chosen, "best")
         return Found(chosen.outputs["Output"], chosen.outputs["tuning"])
 
+    push = push_pipeline(image)
+
     @dsl.pipeline(name="marque-tuning", description="Labelled car photos -> the best settings found -> a model trained with them.")
     def pipeline(
         source: str,
@@ -104,6 +107,9 @@ def tuning_pipeline(
         gate_settings: dict = {},  # type: ignore[type-arg]  # noqa: B006
         champion: str = "newest",
         override: str = "",
+        validate_settings: dict = {},  # type: ignore[type-arg]  # noqa: B006
+        servers: str = "",
+        keep_versions: int = 5,
     ) -> Outputs:
         ingested, sharded = ingest_and_shard(
             image,
@@ -131,6 +137,7 @@ def tuning_pipeline(
             image,
             gpus,
             retries,
+            push,
             ingested=ingested,
             sharded=sharded,
             train_settings=found.outputs["settings"],
@@ -139,6 +146,9 @@ def tuning_pipeline(
             gate_settings=gate_settings,
             champion=champion,
             override=override,
+            validate_settings=validate_settings,
+            servers=servers,
+            keep_versions=keep_versions,
         )
         return Outputs(
             ingested.outputs["dataset"],

@@ -2,7 +2,8 @@
 
 A server sees a version only when all of it is there, and two publishers never share a number:
 
-- In a local folder the copy is made under a name that is no number, which TF Serving ignores, and renamed when it is complete.
+- In a local folder the copy is made under a name that is no number, which TF Serving ignores, and renamed when it is complete. The
+  number of a version that was withdrawn is in `<model>/.claims`.
 - In a bucket, which has no such rename, a publisher claims a number by creating the object `<model>/.claims/<version>`, which can
   succeed only once; it holds the fingerprint of the model. `saved_model.pb`, without which nothing loads, goes up last.
 """
@@ -20,8 +21,10 @@ from components.common.errors import UserError
 from components.common.evaluation import PUBLISHED
 from components.common.fingerprint import fingerprint
 from components.common.repository import GRAPH, complete_versions, is_version
+from components.deploy.places import is_bucket, root_of
 
 CLAIMS = ".claims"
+PUBLISHING = ".publishing-"
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -41,18 +44,22 @@ def publish(saved_model: Path, repository: str, model: str) -> Published:
     Raises:
         UserError: no SavedModel there, a model name that is no plain name, or a repository that cannot be written.
     """
+    check_inputs(saved_model, model)
+    root = root_of(repository, model)
+    if is_bucket(root):
+        return _publish_bucket(saved_model, root)
+    try:
+        return _publish_local(saved_model, Path(root))
+    except OSError as error:
+        raise UserError(f"{repository}: the model cannot be copied there: {reason(error)}") from None
+
+
+def check_inputs(saved_model: Path, model: str) -> None:
+    """Raises UserError where `saved_model` is no SavedModel, or `model` no plain name."""
     if not (saved_model / GRAPH).is_file():
         raise UserError(f"{saved_model}: expected a SavedModel folder, found no {GRAPH}; run export")
     if not _MODEL_NAME.fullmatch(model):
         raise UserError(f"expected a model name of letters, digits, '.', '_' and '-', received {model!r}")
-    if repository.startswith("gs://"):
-        return _publish_bucket(saved_model, f"{repository.rstrip('/')}/{model}")
-    if "://" in repository:
-        raise UserError(f"{repository}: expected a local folder or gs://bucket/path as the model repository")
-    try:
-        return _publish_local(saved_model, Path(repository).absolute() / model)
-    except OSError as error:
-        raise UserError(f"{repository}: the model cannot be copied there: {reason(error)}") from None
 
 
 def reason(error: OSError) -> str:
@@ -66,9 +73,10 @@ def _publish_local(saved_model: Path, folder: Path) -> Published:
     newest = max(versions, default=0)
     if versions and _fingerprint(versions[newest]) == _fingerprint(saved_model):
         return Published(str(versions[newest]), newest, new=False)
-    with tempfile.TemporaryDirectory(prefix=".publishing-", dir=folder) as scratch:
+    taken = [newest, *(int(path.name) for path in (folder / CLAIMS).glob("*") if is_version(path.name))]
+    with tempfile.TemporaryDirectory(prefix=PUBLISHING, dir=folder) as scratch:
         copy = shutil.copytree(saved_model, Path(scratch) / "version")
-        version = next(number for number in itertools.count(newest + 1) if _rename_if_free(copy, folder / str(number)))
+        version = next(number for number in itertools.count(max(taken) + 1) if _rename_if_free(copy, folder / str(number)))
     return Published(str(folder / str(version)), version, new=True)
 
 

@@ -29,6 +29,6 @@ def test_from_photos_to_answers_and_then_with_other_photos(tmp_path: Path) -> No
     said = demo(tmp_path, 3)
     assert "no champion: the model that is deployed in this folder is of another source" in said
     versions = tmp_path / "models" / "marque"
-    assert sorted(path.name for path in versions.iterdir()) == ["1", "2"]
+    assert sorted(path.name for path in versions.iterdir() if path.is_dir()) == ["1", "2"]
     metrics = json.loads((versions / "2" / "assets.extra" / "evaluation" / "metrics.json").read_text())
     assert (metrics["classes"], metrics["champion"]) == (3, None)

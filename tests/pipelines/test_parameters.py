@@ -72,6 +72,8 @@ def test_presets_are_valid(name: str, pipeline: Path) -> None:
         ("champion=Newest", "champion: expected newest, none, a version's number or an address, received 'Newest'"),
         ("min_top1=7", "min_top1: expected a number in 0-1, received 7"),
         ("slice_floors=make", "slice_floors: expected a JSON object, received 'make'"),
+        ("max_p99_ms=0", "max_p99_ms: expected a number above 0, received 0"),
+        ("keep_versions=0", "keep_versions: expected at least 1, received 0"),
         ('slice_floors={"make": 2}', "slice_floors make: expected a number in 0-1, received 2"),
     ],
 )
@@ -81,11 +83,20 @@ def test_what_a_step_would_refuse_is_refused_before_the_run(setting: str, messag
 
 
 def test_settings_go_over_the_preset(pipeline: Path) -> None:
-    settings = ["epochs=3", "max_drop=0.5", 'slice_floors={"make": 0.2}', "override=a demo"]
+    settings = [
+        "epochs=3",
+        "max_p99_ms=80",
+        "keep_versions=2",
+        "servers=a:8500,b:8500",
+        "max_drop=0.5",
+        'slice_floors={"make": 0.2}',
+        "override=a demo",
+    ]
     found = collect("toy://", "models", "toy", settings, read_types(pipeline))
     assert found["train_settings"]["epochs"] == 3
     assert found["gate_settings"] == {**presets.load("toy").gate, "max_drop": 0.5, "min_gain": 0.0, "slice_floors": {"make": 0.2}}
-    assert found["override"] == "a demo"
+    assert found["validate_settings"] == {"photos": 64, "deadline_s": 300.0, "max_p99_ms": 80.0, "max_memory_mb": 4096.0}
+    assert (found["override"], found["keep_versions"], found["servers"]) == ("a demo", 2, "a:8500,b:8500")
 
 
 def test_links_that_lead_nowhere_are_no_obstacle(tmp_path: Path) -> None:

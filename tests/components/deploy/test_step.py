@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from gcp_storage_emulator.handlers import objects
 
-from components.common import storage
+from components.common import storage, validation
 from components.common.errors import UserError
 from components.common.evaluation import SCHEMA
 from components.common.fingerprint import fingerprint
@@ -47,8 +47,18 @@ def write_evaluation(folder: Path, saved_model: Path, **changes: Any) -> Path:
     return folder
 
 
-def deploy(saved_model: Path, repository: str, model: str = "marque", **changes: Any) -> str:
-    return run(saved_model, write_evaluation(saved_model.parent / "evaluation", saved_model, **changes), repository, model)
+def write_validation(folder: Path, saved_model: Path) -> Path:
+    """A folder with what deploy takes from a validation."""
+    folder.mkdir(exist_ok=True)
+    validation.write_requests(folder, [validation.Recorded("a.jpg", b"photo", "car", 0.9, 0, 0, 1, 1, 2, 2)])
+    (folder / "validation.json").write_text(json.dumps({"schema": validation.SCHEMA, "model": fingerprint(saved_model)}))
+    return folder
+
+
+def deploy(saved_model: Path, repository: str, model: str = "marque", keep_versions: int = 5, **changes: Any) -> str:
+    evaluation = write_evaluation(saved_model.parent / "evaluation", saved_model, **changes)
+    passed = write_validation(saved_model.parent / "validation", saved_model)
+    return run(saved_model, evaluation, passed, repository, model, keep_versions=keep_versions)
 
 
 @pytest.fixture
@@ -62,7 +72,8 @@ def repository(tmp_path: Path) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    """What lies in a folder, but for the lock."""
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock") if folder.is_dir() else []
 
 
 def test_the_first_version_is_1_and_complete(saved_model: Path, repository: Path, capsys) -> None:
@@ -72,7 +83,10 @@ def test_the_first_version_is_1_and_complete(saved_model: Path, repository: Path
     assert json.loads((Path(uri) / "assets.extra" / "evaluation" / "metrics.json").read_text())["top1"] == 0.9
     assert (Path(uri) / "saved_model.pb").read_bytes() == (saved_model / "saved_model.pb").read_bytes()
     assert names(repository / "marque") == ["1"]
-    assert capsys.readouterr().out == f"deploy: published {uri} (top1 0.900, mean_iou 0.850)\n"
+    assert capsys.readouterr().out.splitlines() == [
+        f"deploy: published {uri} (top1 0.900, mean_iou 0.850)",
+        "deploy: stable: version 1; no servers to tell",
+    ]
 
 
 def test_the_next_version_follows_the_highest_integer(saved_model: Path, repository: Path) -> None:
@@ -171,13 +185,25 @@ def test_a_refused_model_is_not_deployed_and_the_reasons_are_said(saved_model: P
 def test_the_evaluation_of_another_model_is_refused(saved_model: Path, tmp_path: Path, repository: Path) -> None:
     evaluation = write_evaluation(tmp_path / "evaluation", write_model(tmp_path / "other", "other weights"))
     with pytest.raises(UserError, match=r"expected the evaluation of .*export, received that of another model; run evaluate again"):
-        run(saved_model, evaluation, str(repository))
+        run(saved_model, evaluation, write_validation(tmp_path / "validation", saved_model), str(repository))
+    assert not repository.exists()
+
+
+def test_a_model_that_was_not_validated_is_refused(saved_model: Path, tmp_path: Path, repository: Path) -> None:
+    evaluation = write_evaluation(tmp_path / "evaluation", saved_model)
+    with pytest.raises(UserError, match=r"expected a validation written by validate, found no validation\.json"):
+        run(saved_model, evaluation, tmp_path / "none", str(repository))
+    other = write_validation(tmp_path / "validation", write_model(tmp_path / "other", "other weights"))
+    with pytest.raises(UserError, match=r"expected the validation of .*export, received that of another model; run validate again"):
+        run(saved_model, evaluation, other, str(repository))
     assert not repository.exists()
 
 
 def test_missing_and_broken_inputs_are_refused(saved_model: Path, tmp_path: Path, repository: Path) -> None:
     with pytest.raises(UserError, match=r"expected an evaluation written by evaluate, found no metrics\.json"):
-        run(saved_model, tmp_path / "none", str(repository))
+        run(saved_model, tmp_path / "none", tmp_path, str(repository))
+    with pytest.raises(UserError, match="keep_versions: expected at least 1, received 0"):
+        deploy(saved_model, str(repository), keep_versions=0)
     with pytest.raises(UserError, match="expected schema 'marque.metrics/2', received 'marque.metrics/1'"):
         deploy(saved_model, str(repository), schema="marque.metrics/1")
     with pytest.raises(UserError, match="expected a number 'top1', received 'high'"):
@@ -210,6 +236,8 @@ def test_the_champion_is_the_newest_complete_version(saved_model: Path, tmp_path
     for version in ("9", "10"):
         write_model(repository / "marque" / version)
     (repository / "marque" / "11").mkdir()
+    assert find(str(repository), "marque").endswith("/2")  # what stable points to
+    (repository / "models.config").unlink()
     assert find(str(repository), "marque").endswith("/10")
     for slip in ("", "Newest"):
         with pytest.raises(UserError, match="champion: expected newest, none"):
@@ -229,10 +257,11 @@ def test_a_fingerprint_leaves_out_files_and_folders_by_their_place(saved_model: 
 
 def test_a_model_that_cannot_be_copied_ends_in_one_line(saved_model: Path, repository: Path) -> None:
     evaluation = write_evaluation(saved_model.parent / "evaluation", saved_model)
+    passed = write_validation(saved_model.parent / "validation", saved_model)
     (saved_model / "variables" / "broken").symlink_to(saved_model / "none")
     with pytest.raises(UserError, match=r"export: the model cannot be copied: .*No such file"):
-        run(saved_model, evaluation, str(repository))
-    assert not repository.exists()
+        run(saved_model, evaluation, passed, str(repository))
+    assert names(repository / "marque") == []
 
 
 def test_a_bucket_gets_whole_versions(saved_model: Path, tmp_path: Path, gcs: str) -> None:
