@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,9 +51,11 @@ def main(
     with one_line_errors(), ExitStack() as stack:
         given = Sources(_text(dataset), _text(evaluation), _text(repository), server, model, local=host in LOOPBACK)
         sources = completed(given, demo)
+        served = None
         if not sources.server and sources.repository:
             try:
-                sources = replace(sources, server=stack.enter_context(embedded_server(Path(sources.repository), model)))
+                address, served = stack.enter_context(embedded_server(Path(sources.repository), model))
+                sources = replace(sources, server=address)
             except UserError as error:  # there is still much to look at
                 click.echo(str(error), err=True)
                 sources = replace(sources, problem=str(error))
@@ -65,6 +67,9 @@ def main(
             with whole_file(address_file) as partial:
                 partial.write_text(f"{address}\n", "utf-8")
         while not stopped.wait(LOOK_S):
+            if served:
+                with suppress(UserError):  # of the repository's models.config, which the pages tell of
+                    served.refresh()
             if process.poll() is not None:
                 raise UserError("Streamlit ended; start the app again")
 

@@ -18,7 +18,7 @@ def known_targets(sources: Sources) -> list[Target]:
         UserError: there is no server, or it does not answer.
     """
     status = targets.status(sources.server_address(), sources.model)
-    return targets.targets(status, targets.labels(sources.repository, sources.model))
+    return targets.targets(status, sources.labels())
 
 
 def choose(what: str, choices: list[Target], place: int = 0) -> Target:

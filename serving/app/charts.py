@@ -10,13 +10,14 @@ from serving.app.thresholds import Curve
 
 SPLIT_COLOURS = dict(zip(SPLITS, (TRUE, THIRD, PREDICTED), strict=True))
 ROW_PX = 20
+BINS = 32
 HEIGHT_PX = 360
 NAME_CHARACTERS = 34
 DRAWN_POINTS = 2000
 MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}
 CLEAR = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
 CONFIG = {"displaylogo": False, "displayModeBar": False, "scrollZoom": False}
-LEGEND = {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "title": None}
+LEGEND = {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "title": None, "traceorder": "normal"}
 
 
 def classes(counts: pd.DataFrame) -> go.Figure:
@@ -46,18 +47,20 @@ def classes(counts: pd.DataFrame) -> go.Figure:
 def histogram(rows: pd.DataFrame, column: str, title: str, percent: bool = False) -> go.Figure:
     """How the values of `column` are spread in each split, as shares of the split's photos."""
     values = rows[column].to_numpy(np.float64)
-    edges = np.linspace(0, 1, 41) if percent else np.linspace(0, max(float(values.max(initial=1)), 1), 41)
+    edges = np.linspace(0, 1, BINS + 1) if percent else np.linspace(values.min(), values.max() + 1, BINS + 1)
     figure = go.Figure()
-    for split, part in rows.groupby("split", observed=True):
-        counts = np.histogram(part[column], edges)[0]
-        figure.add_scatter(
-            x=(edges[:-1] + edges[1:]) / 2,
-            y=counts / counts.sum(),
-            name=str(split),
-            mode="lines",
-            line={"color": SPLIT_COLOURS[str(split)], "shape": "hvh", "width": 2},
-            hovertemplate=f"%{{x:{'.0%' if percent else '.0f'}}}: %{{y:.1%}} of {split}<extra></extra>",
-        )
+    for split in SPLITS:
+        part = rows[column][rows["split"] == split]
+        if len(part):
+            shares = np.histogram(part, edges)[0] / len(part)
+            figure.add_scatter(
+                x=edges,
+                y=[*shares, 0],
+                name=split,
+                mode="lines",
+                line={"color": SPLIT_COLOURS[split], "shape": "hv", "width": 2},
+                hovertemplate=f"%{{x:{'.0%' if percent else '.0f'}}}: %{{y:.1%}} of {split}<extra></extra>",
+            )
     figure.update_layout(height=HEIGHT_PX, margin=MARGIN, legend=LEGEND, **CLEAR)
     figure.update_xaxes(title=title, tickformat=".0%" if percent else None, fixedrange=True)
     figure.update_yaxes(title="photos of the split", tickformat=".0%", rangemode="tozero", fixedrange=True)

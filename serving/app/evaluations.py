@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from components.common.dataset import BOX_COLUMNS
 from components.common.errors import UserError
 from components.common.evaluation import IN_SAVED_MODEL
-from components.common.repository import GRAPH, complete_versions
+from serving.app.served import versions_in
 
 PREDICTED_BOX_COLUMNS = [f"predicted_{name}" for name in BOX_COLUMNS]
 COLUMNS = ["file", "label", "predicted", "score", *BOX_COLUMNS, *PREDICTED_BOX_COLUMNS, "width", "height", "iou"]
@@ -34,7 +34,7 @@ class Figure:
 
     def write_difference(self, value: float) -> str:
         """With its sign; of shares in percentage points."""
-        return f"{100 * value:+.1f} pp" if self.share else f"{value:+.3f}"
+        return (f"{100 * value:+.1f} pp" if self.share else f"{value:+.3f}").replace("-", "\N{MINUS SIGN}")
 
 
 FIGURES = (
@@ -62,9 +62,8 @@ def evaluations(repository: str, model: str, folder: str) -> list[Evaluation]:
     """Those of the published versions, the newest first, then the one in `folder`; "" names none."""
     found = []
     root = Path(repository) / model
-    if repository and root.is_dir():
-        names = [path.relative_to(root).as_posix() for path in root.glob(f"*/{GRAPH}")]
-        for version in reversed(complete_versions(names)):
+    if repository:
+        for version in reversed(versions_in(Path(repository), model)):
             evaluation = root / str(version) / IN_SAVED_MODEL
             if evaluation.is_dir():
                 found.append(Evaluation(f"version {version}", evaluation, version))

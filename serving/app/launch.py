@@ -17,6 +17,7 @@ from typing import IO
 from components.common.errors import REASON_PREFIX, UserError
 from components.common.repository import CONFIG
 from serving.app import theme
+from serving.app.served import Served
 from serving.app.sources import Sources
 
 START_S = 120.0
@@ -28,22 +29,22 @@ Process = subprocess.Popen[bytes]
 
 
 @contextmanager
-def embedded_server(repository: Path, model: str) -> Iterator[str]:
-    """The embedded server of a local repository on a free port, as `host:port`.
+def embedded_server(repository: Path, model: str) -> Iterator[tuple[str, Served]]:
+    """The embedded server of a local repository on a free port: `host:port`, and what it serves.
 
     Raises:
         UserError: it ended instead of answering; the message is its own.
     """
     with tempfile.TemporaryDirectory(prefix="marque-app-") as scratch:
-        port_file, log = Path(scratch, "port"), Path(scratch, "log")
-        config = repository / CONFIG
-        served = ["--config", str(config)] if config.is_file() else ["--repository", str(repository)]
-        command = [sys.executable, "-m", "serving", "serve", *served, "--model", model, "--port", "0", "--rest-port", "-1"]
-        with log.open("wb") as output, _ended(_start([*command, "--port-file", str(port_file)], output)) as process:
+        port_file, log, config = Path(scratch, "port"), Path(scratch, "log"), Path(scratch, CONFIG)
+        served = Served(repository, model, config)
+        ports = ["--port", "0", "--port-file", str(port_file), "--rest-port", "-1"]
+        command = [sys.executable, "-m", "serving", "serve", "--config", str(config), *ports]
+        with log.open("wb") as output, _ended(_start(command, output)) as process:
             if not _wait(port_file.exists, process):
                 lines = log.read_text("utf-8", "replace").strip().splitlines() or ["it said nothing"]
                 raise UserError(f"the embedded server did not start: {lines[-1].removeprefix(REASON_PREFIX)}")
-            yield f"localhost:{port_file.read_text('utf-8').strip()}"
+            yield f"localhost:{port_file.read_text('utf-8').strip()}", served
 
 
 @contextmanager

@@ -11,12 +11,12 @@ from serving.app import theme
 from serving.app.sources import Sources
 from serving.app.views import compare, explore, predict, report, thresholds
 
-PAGES: dict[str, tuple[str, Callable[[Sources], None]]] = {
-    "Predict": (":material/directions_car:", predict.show),
-    "Explore": (":material/photo_library:", explore.show),
-    "Thresholds": (":material/tune:", thresholds.show),
-    "Compare": (":material/compare:", compare.show),
-    "Report": (":material/summarize:", report.show),
+PAGES: dict[str, Callable[[Sources], None]] = {
+    "Predict": predict.show,
+    "Explore": explore.show,
+    "Thresholds": thresholds.show,
+    "Compare": compare.show,
+    "Report": report.show,
 }
 
 
@@ -32,7 +32,11 @@ st.set_page_config("Marque", theme.icon(), layout="wide")
 st.html(theme.css(theme.of(st.context.theme.type)) + f"<style>{Path(__file__).with_name('style.css').read_text('utf-8')}</style>")
 sources = Sources.from_environment()
 pages = [
-    st.Page(partial(shown, show, sources), title=title, icon=icon, url_path=title.lower(), default=title == "Predict")
-    for title, (icon, show) in PAGES.items()
+    st.Page(partial(shown, show, sources), title=title, url_path=title.lower(), default=title == "Predict")
+    for title, show in PAGES.items()
 ]
-st.navigation(pages, position="top").run()
+chosen = st.navigation(pages, position="hidden")
+with st.container(horizontal=True, wrap=False, key="nav"):  # Streamlit's own bar hides behind a button on a phone
+    for page in pages:
+        st.page_link(page, width="content")
+chosen.run()

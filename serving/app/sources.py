@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from components.common.errors import UserError
+from serving.app.served import labels_in
 
 VARIABLE = "MARQUE_APP"
 SUMMARY = "summary.json"
@@ -57,6 +58,10 @@ class Sources:
             missing = "no server to ask: run `make demo` and start the app again, or start it with --server HOST:PORT"
             raise UserError(self.problem or missing)
         return self.server
+
+    def labels(self) -> dict[str, int]:
+        """What the repository's labels point to. Raises UserError: its models.config is none."""
+        return labels_in(Path(self.repository), self.model) if self.repository else {}
 
 
 def completed(sources: Sources, demo: Path) -> Sources:

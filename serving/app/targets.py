@@ -1,13 +1,11 @@
-"""Whom a photo can be put to: the labels of the model repository and the versions that the server has loaded."""
+"""Whom a photo can be put to: the labels of the model repository and the versions that the server has loaded; and asking them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from components.common.errors import UserError
-from components.common.repository import CANARY, CONFIG, STABLE
+from components.common.repository import CANARY, STABLE
 from serving.client.client import Client
-from serving.client.labels import read_config
 from serving.client.wire import Prediction, VersionStatus
 
 AVAILABLE = "AVAILABLE"
@@ -32,20 +30,6 @@ def targets(status: Iterable[VersionStatus], labels: Mapping[str, int]) -> list[
         *([Target(f"newest (version {loaded[0]})")] if loaded else []),
         *(Target(f"version {version}", version=version) for version in loaded),
     ]
-
-
-def labels(repository: str, model: str) -> dict[str, int]:
-    """What the labels of `models.config` in a local repository point to; none where there is no such file.
-
-    Raises:
-        UserError: the file is no ModelServerConfig.
-    """
-    path = Path(repository) / CONFIG
-    if not repository or not path.is_file():
-        return {}
-    config = read_config(path.read_text("utf-8"), str(path))
-    entries = [entry for entry in config.model_config_list.config if entry.name == model]
-    return {label: version for entry in entries for label, version in entry.version_labels.items()}
 
 
 def ask(server: str, model: str, target: Target, jpegs: list[bytes], name: str) -> list[Prediction]:

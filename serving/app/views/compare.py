@@ -22,7 +22,7 @@ def show(sources: Sources) -> None:
         _photo(sources, choices)
     st.header("On the server")
     status = targets.status(sources.server_address(), sources.model)
-    labels = targets.labels(sources.repository, sources.model)
+    labels = sources.labels()
     rows = [
         (
             entry.version,
@@ -86,6 +86,6 @@ def _agreement(first: Evaluation, second: Evaluation) -> str:
             "`python -m components.evaluate compare` asks both about the same."
         )
     return (
-        f"Of the same {sum(counts.values()):,} test photos both recognise {counts['both']:,}, "
-        f"only {first.text} {counts['first']:,}, only {second.text} {counts['second']:,}, neither {counts['neither']:,}."
+        f"The same {sum(counts.values()):,} test photos: {counts['both']:,} recognised by both, "
+        f"{counts['first']:,} by {first.text} alone, {counts['second']:,} by {second.text} alone, {counts['neither']:,} by neither."
     )

@@ -40,7 +40,9 @@ def show(sources: Sources) -> None:
 
 def _heat_controls(chosen: Chosen, prediction: Prediction, heat: Heat | None) -> None:
     st.subheader("Heat map")
-    st.caption("A gray patch hides one part of the photo after the other; hot is what the answer misses most. It asks once a part.")
+    st.caption(
+        "A gray patch hides one part of the photo after the other, and each time the model is asked; hot is what it misses most."
+    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.select_slider("Parts along the longer side", GRIDS, value=GRIDS[1], key="grid", persist_state="session")
         if st.button("Draw it", icon=":material/blur_on:", disabled=heat is not None):
