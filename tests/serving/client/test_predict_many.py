@@ -81,11 +81,12 @@ def test_what_fails_is_set_aside(address: str, cars: Path, tmp_path: Path) -> No
     (cars / "c" / "02.jpg").unlink()
     (cars / "c" / "02.jpg").symlink_to("nothing")
     output = tmp_path / "out.csv"
+    undecoded = "expected a photo (JPEG, PNG, ...), received something that does not decode: its format is unknown"
     ended = predict(cars, cars / "gone.jpg", "--server", address, "--output", output, "--save", tmp_path / "saved")
     assert ended.exit_code == 1
     assert ended.stdout.splitlines() == [f"wrote {output}: 38 predictions", f"saved 38 photos in {tmp_path / 'saved'}"]
     assert ended.stderr.splitlines()[1:] == [
-        f"set aside: {cars}/a/00.jpg: expected a photo (JPEG, PNG, ...), received something that does not decode: its format is unknown",
+        f"set aside: {cars}/a/00.jpg: {undecoded}",
         f"set aside: {cars}/gone.jpg: expected a photo, cannot read it: No such file or directory",
         "marque: error: 2 of 40 photos were set aside; the others are done",
     ]
