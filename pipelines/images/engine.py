@@ -1,0 +1,103 @@
+"""docker or podman, whichever works here; all commands are lists of words, never a shell's text."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.common.errors import UserError
+
+NAMES = ("docker", "podman")
+SOCKET_S = 30.0
+USER = 10001
+# What every container of ours runs with: a fixed user, no privilege, and nothing to write to but /tmp and what is mounted.
+HARDENED = ("--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """`name` is docker or podman."""
+
+    name: str
+
+    def run(self, *words: str, quiet: bool = False) -> None:
+        """Runs a command, its output on ours; `quiet` keeps what it says on stdout.
+
+        Raises:
+            UserError: it failed; it has said why on stderr.
+        """
+        if subprocess.run([self.name, *words], check=False, stdout=subprocess.DEVNULL if quiet else None).returncode:
+            raise UserError(f"`{self.name} {words[0]}` failed; its reason stands above")
+
+    def read(self, *words: str) -> str:
+        """What a command says on stdout.
+
+        Raises:
+            UserError: it failed.
+        """
+        done = subprocess.run([self.name, *words], check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise UserError(f"`{self.name} {' '.join(words)}` failed: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    def succeeds(self, *words: str) -> bool:
+        """Whether a command ends with status 0."""
+        return not subprocess.run([self.name, *words], check=False, capture_output=True).returncode
+
+    @property
+    def user(self) -> dict[str, str]:
+        """Who a container that writes into a folder of ours runs as, in the API's words: as root, the images' own user, to whom
+        `hand_over` gives the folder; else who we are."""
+        if os.getuid() == 0:
+            return {"user": f"{USER}:{USER}"}
+        return {"user": f"{os.getuid()}:{os.getgid()}", **({"userns_mode": "keep-id"} if self.name == "podman" else {})}
+
+    @contextmanager
+    def api(self) -> Iterator[str]:
+        """The address of its Docker API while the body runs, for DOCKER_HOST.
+
+        Raises:
+            UserError: podman's service did not start.
+        """
+        if self.name == "docker":
+            yield os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+            return
+        with tempfile.TemporaryDirectory(prefix="marque-podman-") as scratch:
+            socket = Path(scratch, "podman.sock")
+            command = ["podman", "system", "service", "--time=0", f"unix://{socket}"]
+            with Path(scratch, "log").open("w+") as log, subprocess.Popen(command, stdout=log, stderr=log) as service:
+                try:
+                    deadline = time.monotonic() + SOCKET_S
+                    while not socket.exists():
+                        if service.poll() is not None or time.monotonic() > deadline:
+                            log.seek(0)
+                            raise UserError(f"podman's service did not start: {log.read().strip()}")
+                        time.sleep(0.05)
+                    yield f"unix://{socket}"
+                finally:
+                    service.terminate()
+
+
+def find(name: str = "") -> Engine:
+    """The engine of that name, or the first that works.
+
+    Raises:
+        UserError: none does.
+    """
+    tried: Sequence[str] = (name,) if name else NAMES
+    for each in tried:
+        if shutil.which(each) and Engine(each).succeeds("info"):
+            return Engine(each)
+    raise UserError(f"expected {' or '.join(tried)} to be installed and to work, found none; in Debian: apt install podman")
+
+
+def hand_over(folder: Path) -> None:
+    """Gives `folder` and all in it to the images' user, where we are root and would else be the only one to write there."""
+    if os.getuid() == 0:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, USER, USER, follow_symlinks=False)
