@@ -69,7 +69,10 @@ def _bound(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # "localhost" may be both: clients that try the newer address first come to the older one.
         family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
-        return socket.create_server(address, family=family)
+        bound = socket.create_server(address, family=family)
+        # asyncio sets this only for sockets that name their protocol; without it an answer's body waits for an acknowledgement.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return bound
     except OSError:
         choice = "choose another with --rest-port (0: a free one, -1: no REST)"
         raise UserError(f"{host}:{port}: REST's port cannot be opened; is it taken? {choice}") from None
