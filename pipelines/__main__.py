@@ -40,7 +40,7 @@ def main() -> None:
 
 
 @main.command("compile")
-@click.argument("name", type=click.Choice(["training", "tuning", "batch"]), default="training")
+@click.argument("name", type=click.Choice(["training", "tuning", "batch", "monitoring"]), default="training")
 @click.option("--output", type=click.Path(path_type=Path), help=f"{PIPELINES}/NAME.yaml by default.")
 @click.option("--image", default="", help="Image of every step; by default marque:<version>-<hash of the code>.")
 @click.option("--shard-tasks", type=click.IntRange(min=1), default=2, show_default=True, help="Tasks of shard, side by side.")
@@ -67,7 +67,7 @@ def compile_command(
     study_volume: str,
 ) -> None:
     """Write the YAML of the training pipeline, or of the one that is named."""
-    from pipelines.compile import compile_batch, compile_training, compile_tuning, default_image
+    from pipelines.compile import compile_batch, compile_monitoring, compile_training, compile_tuning, default_image
 
     output = output or PIPELINES / f"{name}.yaml"
     image = image or default_image()
@@ -76,6 +76,8 @@ def compile_command(
             compile_training(output, image, shard_tasks=shard_tasks, gpus=gpus, retries=retries)
         elif name == "batch":
             compile_batch(output, image, tasks=tasks, retries=retries)
+        elif name == "monitoring":
+            compile_monitoring(output, image)
         else:
             compile_tuning(
                 output, image, shard_tasks=shard_tasks, workers=workers, gpus=gpus, retries=retries, study_volume=study_volume

@@ -13,6 +13,7 @@ import components
 from components.common.fingerprint import fingerprint
 from components.common.whole import whole_file
 from pipelines.batch import batch_pipeline
+from pipelines.monitoring import monitoring_pipeline
 from pipelines.training import training_pipeline
 from pipelines.tuning import tuning_pipeline
 
@@ -41,6 +42,11 @@ def compile_tuning(
 def compile_batch(output: Path, image: str, *, tasks: int = 2, retries: int = 0) -> None:
     """Compiles the batch pipeline likewise."""
     _compile(batch_pipeline(image, tasks=tasks, retries=retries), output)
+
+
+def compile_monitoring(output: Path, image: str) -> None:
+    """Compiles the monitoring pipeline likewise."""
+    _compile(monitoring_pipeline(image), output)
 
 
 def _compile(pipeline: Callable[..., Any], output: Path) -> None:
