@@ -19,7 +19,7 @@ from serving.client.base import BaseClient
 from serving.client.connection import PREDICT, RELOAD, STATUS
 from serving.client.failures import PhotosError
 from serving.client.messages import tf_serving_pb2 as messages
-from serving.client.photo import Photo, PhotoLike, load
+from serving.client.photo import Photo, PhotoLike, is_address, load
 from serving.client.wire import Prediction, VersionStatus
 
 
@@ -139,7 +139,7 @@ class AsyncClient(BaseClient):
     def _attempt(self, name: str, photo: PhotoLike) -> tuple[PhotoLike, Photo | None, UserError | None]:
         """(the photo, or the bytes behind an address; what to send; why there is nothing to send)."""
         try:
-            source = load(photo, name) if isinstance(photo, str) and "://" in photo else photo
+            source = load(photo, name) if is_address(photo) else photo
             return source, self._prepare([source], [name])[0], None
         except UserError as error:
             return photo, None, error

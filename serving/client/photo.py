@@ -43,11 +43,16 @@ class Photo:
         return x1, y1, x2, y2
 
 
+def is_address(photo: PhotoLike) -> bool:
+    """Whether it must be fetched."""
+    return isinstance(photo, str) and "://" in photo
+
+
 def name_of(photo: PhotoLike, number: int) -> str:
     """What errors call a photo: its path, its address without secrets, or "photo <number>"."""
     if not isinstance(photo, str | os.PathLike):
         return f"photo {number}"
-    if _is_address(photo):
+    if is_address(photo):
         from components.common.storage import without_secrets
 
         return without_secrets(str(photo))
@@ -62,7 +67,7 @@ def load(photo: PhotoLike, name: str) -> bytes | NDArray[np.uint8] | Image.Image
     """
     if not isinstance(photo, str | os.PathLike):
         return photo
-    if _is_address(photo):
+    if is_address(photo):
         from components.common.storage import fetch
 
         with tempfile.TemporaryDirectory() as folder:
@@ -107,10 +112,6 @@ def prepare(photo: PhotoLike, name: str, max_side_px: int = MAX_SIDE_PX) -> Phot
         while len(jpeg := _encoded(sent)) > MAX_BYTES:
             sent.thumbnail((sent.width * 3 // 4, sent.height * 3 // 4))
         return Photo(jpeg, (width / sent.width, height / sent.height))
-
-
-def _is_address(photo: str | os.PathLike[str]) -> bool:
-    return isinstance(photo, str) and "://" in photo
 
 
 def _open(photo: bytes | NDArray[np.uint8] | Image.Image) -> Image.Image:

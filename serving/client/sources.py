@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from components.common.errors import UserError
-from serving.client.photo import PhotoLike, name_of
+from serving.client.photo import PhotoLike, is_address, name_of
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
@@ -33,7 +33,7 @@ def _expanded(argument: str) -> list[str]:
         from components.common.storage import list_names
 
         return [argument + name for name in list_names(argument) if _is_photo(name)]
-    if "://" in argument:
+    if is_address(argument):
         return [argument]
     path = Path(argument)
     if path.is_dir():

@@ -2,10 +2,14 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 from click.testing import CliRunner, Result
+from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
 
 from components.common.errors import UserError
 from components.common.storage import read_bytes, upload
@@ -80,6 +84,37 @@ def test_where_one_refuses_the_others_are_set_back(config: Path, servers: list[s
         with Client(servers[0]) as client:
             assert {entry.version for entry in client.status() if entry.state == "AVAILABLE"} == {3, 4}
     assert "all servers have their labels as before" in ended.stderr
+
+
+class Refusing(model_service_pb2_grpc.ModelServiceServicer):
+    """Has version 4, and takes no config; `seen` is what the other server's label pointed to when it was asked."""
+
+    def __init__(self, look: Callable[[], int]):
+        self.look, self.seen = look, list[int]()
+
+    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        status = get_model_status_pb2.ModelVersionStatus(version=4, state="AVAILABLE")
+        return get_model_status_pb2.GetModelStatusResponse(model_version_status=[status])
+
+    def HandleReloadConfigRequest(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        self.seen.append(self.look())
+        context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not today")
+
+
+def test_a_moved_label_moves_back_where_the_next_server_refuses(config: Path, servers: list[str], photo: MakePhoto) -> None:
+    before = config.read_bytes()
+    refusing = Refusing(lambda: pointed_to(servers[0], photo))
+    other = grpc.server(ThreadPoolExecutor(1))
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(refusing, other)
+    port = other.add_insecure_port("localhost:0")
+    other.start()
+    ended = run("label", "stable", 4, "--config", config, "--server", f"{servers[0]},localhost:{port}")
+    other.stop(0).wait()
+    assert refusing.seen[0] == 4
+    assert pointed_to(servers[0], photo) == 3
+    assert (ended.exit_code, ended.stderr.count("\n")) == (1, 1)
+    assert f"localhost:{port}: the server refused the config: not today" in ended.stderr
+    assert config.read_bytes() == before
 
 
 def test_a_config_in_a_bucket(config: Path, servers: list[str], gcs: str, photo: MakePhoto) -> None:
