@@ -13,7 +13,7 @@ IMAGE   ?=
 PARTS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev demo compile test test-fast lint format lock bench bench-serving plots clean
+.PHONY: help env env-dev demo compile test test-fast lint format lock bench bench-serving messages plots clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ lock: env-dev ## the locked requirements anew, from pyproject.toml
 
 bench: env ## speeds, memory and growth, in build/bench.json: PARTS="speeds growth training evaluation"
 	@$(RUN) -m tests.bench $(PARTS)
+
+messages: env-dev ## the client's messages anew, after a change of tf_serving.proto
+	$(RUN) -m serving.client.messages.generate
 
 bench-serving: env ## the embedded server: latency, throughput, swaps under load, overload, in build/bench-serving.json
 	@$(RUN) -m tests.bench.serving
