@@ -15,6 +15,7 @@ from rich.console import Console
 from components.common.dataset import open_dataset
 from components.common.errors import UserError
 from components.common.evaluation import PUBLISHED
+from components.common.repository import CONFIG, STABLE
 from components.common.storage import without_secrets
 from components.deploy.champion import find
 from components.validate.server import NotStartedError, serving
@@ -103,17 +104,17 @@ def _photos(result: Result, folder: Path) -> list[Path]:
 
 @contextmanager
 def _server(repository: Path, folder: Path) -> Iterator[str]:
-    """The address of a server of the newest version."""
+    """The address of a server of what the label stable points to, and of all else that the repository's config loads."""
     log = folder / "server.log"
     try:
-        with serving([f"--repository={repository}"], time.monotonic() + SERVER_START_S, log) as server:
+        with serving([f"--config={repository / CONFIG}"], time.monotonic() + SERVER_START_S, log) as server:
             yield server.address
     except NotStartedError as error:
         raise UserError(f"the server did not start within {SERVER_START_S:.0f} s: {error}; see {log}") from None
 
 
 def _ask(address: str, photos: list[Path], answers: Path) -> None:
-    command = [sys.executable, "-m", "serving", "predict", *map(str, photos), f"--server={address}"]
+    command = [sys.executable, "-m", "serving", "predict", *map(str, photos), f"--server={address}", f"--label={STABLE}"]
     command += [f"--save={answers}", "--top=3"]
     if subprocess.run(command, check=False).returncode:
         raise UserError(f"the server at {address} did not answer the client")

@@ -88,9 +88,10 @@ class Rollout:
             self._say(f"loading version {version} on {len(self._fleet.servers)} server(s)")
             self._move(labels.state.moved(stable=former, previous=None, canary=None, load=version))
             self._move(labels.state.moved(canary=version))
-            self._say(f"canary: version {version}")
             for server in self._fleet.servers:
-                smoke_test(server, self._fleet.model, CANARY, version, self._requests, self._limits, self._say)
+                smoke_test(server, self._fleet.model, CANARY, version, self._requests, self._limits)
+                self._say(f"canary: smoke test {len(self._requests)}/{len(self._requests)} on {server}")
+            self._say(f"canary: version {version} passed")
         self._move(labels.state.moved(stable=version, previous=former, canary=version))
         self._say(f"stable: version {version}, watched")
         for server in self._fleet.servers:

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from components.common.errors import UserError
@@ -45,9 +45,7 @@ class _Watched:
         return statistics.median(self.seconds) * 1e3
 
 
-def smoke_test(
-    server: str, model: str, label: str, version: int, requests: Sequence[Recorded], limits: Limits, say: Callable[[str], None]
-) -> None:
+def smoke_test(server: str, model: str, label: str, version: int, requests: Sequence[Recorded], limits: Limits) -> None:
     """Asks `server` for every recorded photo through `label`.
 
     Raises:
@@ -57,7 +55,6 @@ def smoke_test(
         for request in requests:
             if problem := _problem(client, request, version, check=True):
                 raise UserError(f"smoke test on {server} through {label}: {problem}")
-    say(f"{label}: smoke test {len(requests)}/{len(requests)} on {server}")
 
 
 def watch(

@@ -52,7 +52,7 @@ def serving(arguments: Sequence[str], until: float, log: Path | None = None) -> 
     """
     with tempfile.TemporaryDirectory() as scratch:
         port_file, log = Path(scratch) / "port", log or Path(scratch) / "log"
-        command = [sys.executable, "-m", "serving", "serve", *arguments, "--port=0", f"--port-file={port_file}"]
+        command = [sys.executable, "-m", "serving", "serve", *arguments, "--rest-port=-1", "--port=0", f"--port-file={port_file}"]
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, preexec_fn=_end_with_parent)
         try:

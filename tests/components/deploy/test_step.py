@@ -6,12 +6,10 @@ import os
 import shutil
 import signal
 import sys
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gcp_storage_emulator.handlers import objects
 
 from components.common import storage, validation
 from components.common.errors import UserError
@@ -297,23 +295,6 @@ def test_a_failed_upload_leaves_no_version_and_its_graph_comes_last(saved_model:
     assert len(uploaded) == 3
     assert storage.list_names(f"gs://{gcs}/marque") == [".claims/1"]
     assert publish(saved_model, f"gs://{gcs}", "marque").version == 2
-
-
-@pytest.fixture
-def preconditions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Teaches the emulator, which answers one request at a time, what Cloud Storage does with `ifGenerationMatch=0`."""
-    upload = objects._multipart_upload
-
-    def upload_if_absent(request: Any, response: Any, stored: Any) -> None:
-        bucket, name = request.params["bucket_name"], request.data["meta"]["name"]
-        if request.query.get("ifGenerationMatch") == ["0"] and name in [
-            item["name"] for item in stored.get_file_list(bucket, name)[0]
-        ]:
-            response.status = HTTPStatus.PRECONDITION_FAILED
-        else:
-            upload(request, response, stored)
-
-    monkeypatch.setattr(objects, "_multipart_upload", upload_if_absent)
 
 
 def test_a_bucket_never_gives_two_publishers_one_number(tmp_path: Path, gcs: str, preconditions: None) -> None:

@@ -17,7 +17,7 @@ from components.evaluate.predict import load_servable
 from tests.components.evaluate.conftest import COLOURS, MIDDLE, ColourModel, Photo, save_records
 
 CLASSES = ["Ruby 2001", "Emerald 2002", "Azure 2003"]
-SLOW_ROUNDS = 30
+SLOW_ROUNDS = 200
 
 
 class FaultyModel(ColourModel):
