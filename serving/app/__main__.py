@@ -10,7 +10,7 @@ import click
 
 from components.common.errors import UserError, one_line_errors
 from components.common.whole import whole_file
-from serving.app.launch import LOOPBACK, embedded_server, streamlit
+from serving.app.launch import LOOPBACK, check_streamlit, embedded_server, free_port, streamlit
 from serving.app.sources import Sources, completed
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -46,9 +46,11 @@ def main(
 ) -> None:
     """Look at photos, ask the model about them, weigh thresholds, compare versions, read the report: in a browser."""
     stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stopped.set())
     with one_line_errors(), ExitStack() as stack:
+        check_streamlit()
+        port = free_port(host, port)
         given = Sources(_text(dataset), _text(evaluation), _text(repository), server, model, local=host in LOOPBACK)
         sources = completed(given, demo)
         served = None

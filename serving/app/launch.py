@@ -49,14 +49,11 @@ def embedded_server(repository: Path, model: str) -> Iterator[tuple[str, Served]
 
 @contextmanager
 def streamlit(sources: Sources, host: str, port: int) -> Iterator[tuple[str, Process]]:
-    """The app itself, as (its address in a browser, its process), once it answers; port 0 takes a free one.
+    """The app itself, as (its address in a browser, its process), once it answers.
 
     Raises:
-        UserError: Streamlit is not installed or does not start, or the port cannot be opened.
+        UserError: Streamlit does not start.
     """
-    if importlib.util.find_spec("streamlit") is None:
-        raise UserError("the app needs Streamlit, which is not installed: run `make app`, or `pip install 'marque[app]'`")
-    port = _free_port(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     options = theme.options() | {"server.address": host, "server.port": str(port)}
     flags = [f"--{name}={value}" for name, value in options.items()]
@@ -113,7 +110,13 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _free_port(host: str, port: int) -> int:
+def check_streamlit() -> None:
+    """Raises UserError: Streamlit is not installed."""
+    if importlib.util.find_spec("streamlit") is None:
+        raise UserError("the app needs Streamlit, which is not installed: run `make app`, or `pip install 'marque[app]'`")
+
+
+def free_port(host: str, port: int) -> int:
     """`port`, or where it is 0 a free one.
 
     Raises:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from components.common.errors import UserError
 from serving.app import theme
 from serving.app.sources import Sources
-from serving.app.views import compare, explore, predict, report, thresholds
+from serving.app.views import compare, explore, predict, report, shown, thresholds
 
 PAGES: dict[str, Callable[[Sources], None]] = {
     "Predict": predict.show,
@@ -18,14 +17,6 @@ PAGES: dict[str, Callable[[Sources], None]] = {
     "Compare": compare.show,
     "Report": report.show,
 }
-
-
-def shown(show: Callable[[Sources], None], sources: Sources) -> None:
-    """The page; what a user can mend is one line on it."""
-    try:
-        show(sources)
-    except UserError as error:
-        st.error(str(error), icon=":material/error:")
 
 
 st.set_page_config("Marque", theme.icon(), layout="wide")
