@@ -15,10 +15,10 @@ from kfp import dsl
 
 from components.predict.component import collect, list_photos, predict
 from pipelines import resources
-from pipelines.resources import Resources, place
+from pipelines.resources import Images, Resources, place
 
 resources.STEPS.update(
-    list_photos=Resources(cpu="1", memory="2Gi"),
+    list_photos=Resources(cpu="1", memory="2Gi", image="data"),
     predict=Resources(cpu="4", memory="8Gi"),
     collect=Resources(cpu="1", memory="4Gi"),
 )
@@ -30,11 +30,11 @@ class Outputs(NamedTuple):
     summary: dsl.Artifact
 
 
-def batch_pipeline(image: str, *, tasks: int = 2, retries: int = 0) -> Callable[..., Any]:
+def batch_pipeline(images: Images, *, tasks: int = 2, retries: int = 0) -> Callable[..., Any]:
     """The pipeline, ready to compile.
 
     Args:
-        image: of every step.
+        images: of the steps: one of all, or one of each kind.
         tasks: of predict that run side by side.
         retries: of each task of predict, for nodes that may be taken away.
     """
@@ -44,11 +44,11 @@ def batch_pipeline(image: str, *, tasks: int = 2, retries: int = 0) -> Callable[
         listed = list_photos(photos=photos, chunk_photos=chunk_photos)
         with dsl.ParallelFor(list(range(tasks)), name="tasks") as task:
             predicted = predict(listing=listed.outputs["listing"], model=model, output=output, batch=batch, task=task, tasks=tasks)
-            place(predicted, "predict", image, retries=retries)
+            place(predicted, "predict", images, retries=retries)
             predicted.set_caching_options(False)
         collected = collect(listing=listed.outputs["listing"], reports=dsl.Collected(predicted.output), model=model, output=output)
         for step, name in ((listed, "list_photos"), (collected, "collect")):
-            place(step, name, image)
+            place(step, name, images)
             step.set_caching_options(False)
         return Outputs(collected.outputs["summary"])
 

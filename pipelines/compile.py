@@ -14,39 +14,40 @@ from components.common.fingerprint import fingerprint
 from components.common.whole import whole_file
 from pipelines.batch import batch_pipeline
 from pipelines.monitoring import monitoring_pipeline
+from pipelines.resources import Images
 from pipelines.training import training_pipeline
 from pipelines.tuning import tuning_pipeline
 
 
 def default_image() -> str:
-    """The image's name, tagged with the version and a hash of the steps' code: kfp's cache tells runs apart by it."""
+    """A name for steps that run without containers: the version and a hash of their code, so that kfp's cache tells runs apart."""
     digest = fingerprint(Path(components.__path__[0]))
     return f"marque:{metadata.version('marque')}-{digest[:12]}"
 
 
-def compile_training(output: Path, image: str, *, shard_tasks: int = 2, gpus: int = 0, retries: int = 0) -> None:
+def compile_training(output: Path, images: Images, *, shard_tasks: int = 2, gpus: int = 0, retries: int = 0) -> None:
     """Compiles the training pipeline into `output`: two YAML documents, the graph and what it asks of Kubernetes."""
-    _compile(training_pipeline(image, shard_tasks=shard_tasks, gpus=gpus, retries=retries), output)
+    _compile(training_pipeline(images, shard_tasks=shard_tasks, gpus=gpus, retries=retries), output)
 
 
 def compile_tuning(
-    output: Path, image: str, *, shard_tasks: int = 2, workers: int = 2, gpus: int = 0, retries: int = 0, study_volume: str = ""
+    output: Path, images: Images, *, shard_tasks: int = 2, workers: int = 2, gpus: int = 0, retries: int = 0, study_volume: str = ""
 ) -> None:
     """Compiles the tuning pipeline likewise."""
     _compile(
-        tuning_pipeline(image, shard_tasks=shard_tasks, workers=workers, gpus=gpus, retries=retries, study_volume=study_volume),
+        tuning_pipeline(images, shard_tasks=shard_tasks, workers=workers, gpus=gpus, retries=retries, study_volume=study_volume),
         output,
     )
 
 
-def compile_batch(output: Path, image: str, *, tasks: int = 2, retries: int = 0) -> None:
+def compile_batch(output: Path, images: Images, *, tasks: int = 2, retries: int = 0) -> None:
     """Compiles the batch pipeline likewise."""
-    _compile(batch_pipeline(image, tasks=tasks, retries=retries), output)
+    _compile(batch_pipeline(images, tasks=tasks, retries=retries), output)
 
 
-def compile_monitoring(output: Path, image: str) -> None:
+def compile_monitoring(output: Path, images: Images) -> None:
     """Compiles the monitoring pipeline likewise."""
-    _compile(monitoring_pipeline(image), output)
+    _compile(monitoring_pipeline(images), output)
 
 
 def _compile(pipeline: Callable[..., Any], output: Path) -> None:

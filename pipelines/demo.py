@@ -5,10 +5,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 
@@ -22,6 +22,7 @@ from components.validate.server import NotStartedError, serving
 from pipelines.compile import compile_training, default_image
 from pipelines.parameters import collect, read_types
 from pipelines.push import MODEL_NAME
+from pipelines.resources import Images
 from pipelines.run import Result, run_locally
 
 SERVER_START_S = 120.0
@@ -30,7 +31,39 @@ SUMMARY_METRICS = ("classes", "top1", "top5", "mean_iou", "mean_box_iou_baseline
 SHOWN = {"top1": "top-1", "top5": "top-5", "mean_iou": "mean IoU"}
 
 
-def run_demo(source: str, preset_name: str, settings: list[str], folder: Path) -> None:
+class Machine(Protocol):
+    """Where steps, server and client of a demo run.
+
+    Attributes:
+        images: of the steps.
+    """
+
+    images: Images
+
+    def run(self, pipeline: Path, parameters: dict[str, Any], folder: Path) -> Result:
+        """Runs a compiled pipeline, as `run_locally`."""
+        ...
+
+    def ask(self, repository: Path, photos: Sequence[Path], folder: Path) -> None:
+        """Serves the repository, and prints what the model says of the photos; leaves them, boxes drawn, in `folder/answers`."""
+        ...
+
+
+class Here:
+    """All as processes of this Python."""
+
+    def __init__(self) -> None:
+        self.images: Images = default_image()
+
+    def run(self, pipeline: Path, parameters: dict[str, Any], folder: Path) -> Result:
+        return run_locally(pipeline, parameters, folder)
+
+    def ask(self, repository: Path, photos: Sequence[Path], folder: Path) -> None:
+        with _server(repository, folder) as address:
+            _ask(address, photos, folder / "answers")
+
+
+def run_demo(source: str, preset_name: str, settings: list[str], folder: Path, machine: Machine | None = None) -> None:
     """Runs the pipeline on `source`, serves the model, asks it about three test photos and writes `folder/summary.json`.
 
     Raises:
@@ -39,7 +72,8 @@ def run_demo(source: str, preset_name: str, settings: list[str], folder: Path) -
     began = time.monotonic()
     console = Console(highlight=False, soft_wrap=True)
     pipeline = folder / "training.yaml"
-    compile_training(pipeline, default_image())
+    machine = machine or Here()
+    compile_training(pipeline, machine.images)
     console.print(f"compiled {pipeline}")
     repository = folder.absolute() / "models"
     parameters = collect(source, str(repository), preset_name, settings, read_types(pipeline))
@@ -47,12 +81,11 @@ def run_demo(source: str, preset_name: str, settings: list[str], folder: Path) -
         parameters = {"champion": "none", **parameters}
         console.print("no champion: the model that is deployed in this folder is of another source")
     shutil.rmtree(folder / "answers", ignore_errors=True)
-    result = run_locally(pipeline, parameters, folder)
+    result = machine.run(pipeline, parameters, folder)
     figures = json.loads((result.evaluation / "metrics.json").read_text("utf-8"))
     report = shutil.copyfile(result.evaluation / "report.html", folder / "report.html")
     if result.blessed:
-        with _server(repository, folder) as address:
-            _ask(address, _photos(result, folder / "photos"), folder / "answers")
+        machine.ask(repository, _photos(result, folder / "photos"), folder)
     summary = {
         "source": without_secrets(source),
         "test_photos": figures["photos"],
@@ -113,7 +146,7 @@ def _server(repository: Path, folder: Path) -> Iterator[str]:
         raise UserError(f"the server did not start within {SERVER_START_S:.0f} s: {error}; see {log}") from None
 
 
-def _ask(address: str, photos: list[Path], answers: Path) -> None:
+def _ask(address: str, photos: Sequence[Path], answers: Path) -> None:
     command = [sys.executable, "-m", "serving", "predict", *map(str, photos), f"--server={address}", f"--label={STABLE}"]
     command += [f"--save={answers}", "--top=3"]
     if subprocess.run(command, check=False).returncode:

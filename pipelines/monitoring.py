@@ -13,7 +13,7 @@ from kfp import dsl
 
 from components.monitor.component import monitor, raise_alarm
 from pipelines import resources
-from pipelines.resources import Resources, place
+from pipelines.resources import Images, Resources, place
 
 resources.STEPS.update(monitor=Resources(cpu="2", memory="4Gi"), raise_alarm=Resources(cpu="1", memory="1Gi"))
 
@@ -25,8 +25,8 @@ class Outputs(NamedTuple):
     drifted: bool
 
 
-def monitoring_pipeline(image: str) -> Callable[..., Any]:
-    """The pipeline, ready to compile; `image` is of every step."""
+def monitoring_pipeline(images: Images) -> Callable[..., Any]:
+    """The pipeline, ready to compile; `images`: of the steps, one of all, or one of each kind."""
 
     @dsl.pipeline(name="marque-monitoring", description="Recent requests against the training data: has something drifted?")
     def pipeline(
@@ -37,11 +37,11 @@ def monitoring_pipeline(image: str) -> Callable[..., Any]:
         alarm: bool = True,
     ) -> Outputs:
         checked = monitor(logs=logs, model=model, records=records, monitor_settings=monitor_settings)
-        place(checked, "monitor", image)
+        place(checked, "monitor", images)
         checked.set_caching_options(False)
         with dsl.If(alarm == True, name="alarm"), dsl.If(checked.outputs["Output"] == True, name="drifted"):  # noqa: E712
             raised = raise_alarm(drift=checked.outputs["drift"])
-            place(raised, "raise_alarm", image)
+            place(raised, "raise_alarm", images)
             raised.set_caching_options(False)
         return Outputs(checked.outputs["drift"], checked.outputs["Output"])
 

@@ -7,12 +7,12 @@ from kfp import dsl
 
 from components.deploy.component import deploy
 from components.validate.component import validate
-from pipelines.resources import place
+from pipelines.resources import Images, place
 
 MODEL_NAME = "marque"
 
 
-def push_pipeline(image: str) -> Callable[..., Any]:
+def push_pipeline(images: Images) -> Callable[..., Any]:
     """The steps validate and deploy, ready to be a task of another pipeline.
 
     It is a pipeline of its own, as kfp's compiler cannot hand collected artifacts into a condition.
@@ -37,7 +37,7 @@ def push_pipeline(image: str) -> Callable[..., Any]:
                 validate_settings=validate_settings,
                 model_name=MODEL_NAME,
             )
-            place(validated, "validate", image)
+            place(validated, "validate", images)
             deployed = deploy(
                 saved_model=saved_model,
                 evaluation=evaluation,
@@ -47,7 +47,7 @@ def push_pipeline(image: str) -> Callable[..., Any]:
                 servers=servers,
                 keep_versions=keep_versions,
             )
-            place(deployed, "deploy", image)
+            place(deployed, "deploy", images)
             deployed.set_caching_options(False)
 
     return push

@@ -1,24 +1,29 @@
-"""What each step asks of a cluster. A laptop (`kfp.local`) ignores it."""
+"""What each step asks of a cluster, and the image that it runs in. A laptop (`kfp.local`) ignores what it asks for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kfp import dsl, kubernetes
 
 GPU = "nvidia.com/gpu"
 
+# One image of every step, or the references of `data`, `trainer` and `trainer-gpu`.
+Images = str | Mapping[str, str]
+
 
 @dataclass(frozen=True)
 class Resources:
-    """Kubernetes quantities of one step: `cpu` cores, `memory`, `shm` for /dev/shm (64 MB unless set)."""
+    """Kubernetes quantities of one step: `cpu` cores, `memory`, `shm` for /dev/shm (64 MB unless set); and its `image`."""
 
     cpu: str
     memory: str
     shm: str = ""
+    image: str = "trainer"
 
 
 STEPS = {
-    "ingest": Resources(cpu="4", memory="4Gi"),
-    "shard": Resources(cpu="2", memory="4Gi"),
+    "ingest": Resources(cpu="4", memory="4Gi", image="data"),
+    "shard": Resources(cpu="2", memory="4Gi", image="data"),
     "sanity": Resources(cpu="8", memory="16Gi", shm="4Gi"),
     "train": Resources(cpu="8", memory="16Gi", shm="4Gi"),
     "tune": Resources(cpu="8", memory="16Gi", shm="4Gi"),
@@ -31,10 +36,11 @@ STEPS = {
 }
 
 
-def place(task: dsl.PipelineTask, step: str, image: str, gpus: int = 0, retries: int = 0) -> dsl.PipelineTask:
-    """Gives `task` its image and what `step` asks for; `gpus` only where a step can use them."""
+def place(task: dsl.PipelineTask, step: str, images: Images, gpus: int = 0, retries: int = 0) -> dsl.PipelineTask:
+    """Gives `task` its image of `images` and what `step` asks for; `gpus` only where a step can use them."""
     wanted = STEPS[step]
-    task.set_container_image(image)
+    name = f"{wanted.image}-gpu" if gpus else wanted.image
+    task.set_container_image(images if isinstance(images, str) else images[name])
     task.set_cpu_request(wanted.cpu).set_cpu_limit(wanted.cpu)
     task.set_memory_request(wanted.memory).set_memory_limit(wanted.memory)
     if wanted.shm:

@@ -1,4 +1,7 @@
-"""Runs a compiled pipeline on this machine with `kfp.local`: each step is a process of this Python, finished steps are reused."""
+"""Runs a compiled pipeline on this machine with `kfp.local`; finished steps are reused.
+
+Each step is a process of this Python, or in its container where a runner of `pipelines.containers` is given.
+"""
 
 import contextlib
 import logging
@@ -29,13 +32,14 @@ class Result:
     reused: list[str]
 
 
-def run_locally(pipeline: Path, parameters: dict[str, Any], root: Path) -> Result:
+def run_locally(pipeline: Path, parameters: dict[str, Any], root: Path, runner: local.DockerRunner | None = None) -> Result:
     """Runs the pipeline in `pipeline` (YAML) with `root` for its artifacts, its cache, its checkpoints and `run.log`.
 
     Raises:
         UserError: a step failed; the message is the step's own.
     """
-    outputs, progress, seconds = run_pipeline(pipeline, {"checkpoints": str(root.absolute() / "checkpoints"), **parameters}, root)
+    given = {"checkpoints": str(root.absolute() / "checkpoints"), **parameters}
+    outputs, progress, seconds = run_pipeline(pipeline, given, root, runner)
     return Result(
         dataset=Path(outputs["dataset"].path),
         evaluation=Path(outputs["evaluation"].path),
@@ -46,7 +50,9 @@ def run_locally(pipeline: Path, parameters: dict[str, Any], root: Path) -> Resul
     )
 
 
-def run_pipeline(pipeline: Path, parameters: dict[str, Any], root: Path) -> tuple[dict[str, Any], Progress, float]:
+def run_pipeline(
+    pipeline: Path, parameters: dict[str, Any], root: Path, runner: local.DockerRunner | None = None
+) -> tuple[dict[str, Any], Progress, float]:
     """Runs any compiled pipeline, likewise; returns its outputs, what was shown, and the seconds it took.
 
     Raises:
@@ -54,7 +60,7 @@ def run_pipeline(pipeline: Path, parameters: dict[str, Any], root: Path) -> tupl
     """
     root.mkdir(parents=True, exist_ok=True)
     local.init(
-        local.SubprocessRunner(use_venv=False),
+        runner or local.SubprocessRunner(use_venv=False),
         pipeline_root=str(root / "artifacts"),
         enable_caching=True,
         cache_root=str(root / "cache"),

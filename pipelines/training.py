@@ -25,7 +25,7 @@ from components.shard.component import shard
 from components.train.component import train
 from components.train.sanity.component import sanity as check
 from pipelines.push import MODEL_NAME, push_pipeline
-from pipelines.resources import place
+from pipelines.resources import Images, place
 
 
 class Outputs(NamedTuple):
@@ -36,11 +36,11 @@ class Outputs(NamedTuple):
     blessed: bool
 
 
-def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retries: int = 0) -> Callable[..., Any]:
+def training_pipeline(images: Images, *, shard_tasks: int = 2, gpus: int = 0, retries: int = 0) -> Callable[..., Any]:
     """The pipeline, ready to compile.
 
     Args:
-        image: of every step.
+        images: of the steps: one of all, or one of each kind.
         shard_tasks: tasks of shard that run side by side.
         gpus: for the train step; sanity has one of them at most.
         retries: of the train step, for nodes that may be taken away.
@@ -54,9 +54,9 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
         wanted: bool,
     ) -> None:
         with dsl.If(wanted == True, name="wanted"):  # noqa: E712 - kfp builds the condition from ==
-            place(check(records=records, train_settings=train_settings), "sanity", image, min(gpus, 1))
+            place(check(records=records, train_settings=train_settings), "sanity", images, min(gpus, 1))
 
-    push = push_pipeline(image)
+    push = push_pipeline(images)
 
     @dsl.pipeline(name="marque-training", description="Labelled car photos -> a model that names the car and finds it.")
     def pipeline(
@@ -79,7 +79,7 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
         keep_versions: int = 5,
     ) -> Outputs:
         ingested, sharded = ingest_and_shard(
-            image,
+            images,
             shard_tasks,
             source=source,
             source_version=source_version,
@@ -95,7 +95,7 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
             wanted=sanity,
         )
         evaluated = train_and_deploy(
-            image,
+            images,
             gpus,
             retries,
             push,
@@ -118,7 +118,7 @@ def training_pipeline(image: str, *, shard_tasks: int = 2, gpus: int = 0, retrie
 
 
 def ingest_and_shard(
-    image: str,
+    images: Images,
     shard_tasks: int,
     *,
     source: str,
@@ -138,16 +138,16 @@ def ingest_and_shard(
         validation_share=validation_share,
         max_rejected_share=max_rejected_share,
     )
-    place(ingested, "ingest", image)
+    place(ingested, "ingest", images)
 
     with dsl.ParallelFor(list(range(shard_tasks)), name="shards") as task:
         sharded = shard(dataset=ingested.outputs["dataset"], task=task, tasks=shard_tasks, shard_bytes=shard_bytes, seed=split_seed)
-        place(sharded, "shard", image)
+        place(sharded, "shard", images)
     return ingested, sharded
 
 
 def train_and_deploy(
-    image: str,
+    images: Images,
     gpus: int,
     retries: int,
     push: Callable[..., Any],
@@ -172,15 +172,15 @@ def train_and_deploy(
         checkpoints=checkpoints,
     )
     trained.after(*after)
-    place(trained, "train", image, gpus, retries)
+    place(trained, "train", images, gpus, retries)
 
     exported = export(model=trained.outputs["model"], model_name=MODEL_NAME)
-    place(exported, "export", image)
+    place(exported, "export", images)
 
     found = find_champion(repository=repository, model_name=MODEL_NAME, champion=champion)
     found.after(exported)
     found.set_caching_options(False)
-    place(found, "find_champion", image)
+    place(found, "find_champion", images)
 
     evaluated = evaluate(
         saved_model=exported.outputs["saved_model"],
@@ -191,7 +191,7 @@ def train_and_deploy(
         champion=found.output,
         override=override,
     )
-    place(evaluated, "evaluate", image)
+    place(evaluated, "evaluate", images)
 
     push(
         saved_model=exported.outputs["saved_model"],

@@ -14,7 +14,7 @@ from kfp import dsl, kubernetes
 
 from components.tune.component import best, tune
 from pipelines.push import push_pipeline
-from pipelines.resources import place
+from pipelines.resources import Images, place
 from pipelines.training import ingest_and_shard, train_and_deploy
 
 STUDY_MOUNT = "/study"
@@ -37,12 +37,12 @@ class Outputs(NamedTuple):
 
 
 def tuning_pipeline(
-    image: str, *, shard_tasks: int = 2, workers: int = 2, gpus: int = 0, retries: int = 0, study_volume: str = ""
+    images: Images, *, shard_tasks: int = 2, workers: int = 2, gpus: int = 0, retries: int = 0, study_volume: str = ""
 ) -> Callable[..., Any]:
     """The pipeline, ready to compile.
 
     Args:
-        image: of every step.
+        images: of the steps: one of all, or one of each kind.
         shard_tasks: tasks of shard that run side by side.
         workers: tasks of tune that run side by side.
         gpus: for the train step; each task of tune has one at most.
@@ -51,7 +51,7 @@ def tuning_pipeline(
     """
 
     def place_by_the_study(task: dsl.PipelineTask, step: str, **options: int) -> None:
-        place(task, step, image, **options)
+        place(task, step, images, **options)
         if study_volume:
             kubernetes.mount_pvc(task, pvc_name=study_volume, mount_path=STUDY_MOUNT)
         # the study is what remembers
@@ -85,7 +85,7 @@ def tuning_pipeline(
         place_by_the_study(chosen, "best")
         return Found(chosen.outputs["Output"], chosen.outputs["tuning"])
 
-    push = push_pipeline(image)
+    push = push_pipeline(images)
 
     @dsl.pipeline(name="marque-tuning", description="Labelled car photos -> the best settings found -> a model trained with them.")
     def pipeline(
@@ -112,7 +112,7 @@ def tuning_pipeline(
         keep_versions: int = 5,
     ) -> Outputs:
         ingested, sharded = ingest_and_shard(
-            image,
+            images,
             shard_tasks,
             source=source,
             source_version=source_version,
@@ -134,7 +134,7 @@ def tuning_pipeline(
         )
 
         evaluated = train_and_deploy(
-            image,
+            images,
             gpus,
             retries,
             push,

@@ -57,6 +57,18 @@ class Engine:
             return {"user": f"{USER}:{USER}"}
         return {"user": f"{os.getuid()}:{os.getgid()}", **({"userns_mode": "keep-id"} if self.name == "podman" else {})}
 
+    @property
+    def user_flags(self) -> list[str]:
+        """The same as flags."""
+        return [f"--{name.removesuffix('_mode')}={value}" for name, value in self.user.items()]
+
+    def logs(self, container: str) -> str:
+        """All that a container has said, on stdout and stderr."""
+        done = subprocess.run(
+            [self.name, "logs", container], check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        return done.stdout.strip()
+
     @contextmanager
     def api(self) -> Iterator[str]:
         """The address of its Docker API while the body runs, for DOCKER_HOST.

@@ -1,0 +1,92 @@
+"""Each step of a compiled pipeline in a container of its image, on this machine: kfp.local's DockerRunner over docker or podman.
+
+A container runs as the images' user with a read-only root, no capability and no way to get one. It sees the folder of the run, and
+the files that its parameters name, to read them.
+"""
+
+import codecs
+import os
+import uuid
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import docker
+from kfp import local
+from kfp.local import docker_task_handler
+
+from components.common.errors import UserError
+from pipelines.images.engine import Engine, hand_over
+
+LABEL = "marque.run"
+SHM = "1g"
+
+
+@contextmanager
+def runner(engine: Engine, root: Path, parameters: Mapping[str, Any]) -> Iterator[local.DockerRunner]:
+    """A runner for `pipelines.run`, whose containers are gone when the body ends, however it ends.
+
+    Args:
+        root: of the run; its path is the same inside.
+        parameters: of the pipeline; files and folders that they name are mounted to be read.
+
+    Raises:
+        UserError: the engine's API does not answer.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    hand_over(root)
+    run = uuid.uuid4().hex
+    volumes = {str(root.absolute()): {"bind": str(root.absolute()), "mode": "rw"}}
+    for path in _named_files(parameters):
+        if not path.is_relative_to(root.absolute()):
+            volumes[str(path)] = {"bind": str(path), "mode": "ro"}
+    settings = {
+        "read_only": True,
+        "tmpfs": {"/tmp": "mode=1777"},  # noqa: S108 - inside the container
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "shm_size": SHM,
+        "labels": {LABEL: run},
+        **engine.user,
+    }
+
+    def run_container(client: docker.DockerClient, image: str, command: list[str], **given: Any) -> int:
+        # kfp's own takes a container that the engine has removed by the time it asks for one that ended well.
+        container = client.containers.run(image, command, detach=True, **{**given, "volumes": volumes})
+        text = codecs.getincrementaldecoder("utf-8")("replace")
+        for part in container.logs(stream=True, follow=True):
+            print(text.decode(part), end="")  # noqa: T201 - this is how kfp.local tells its log
+        return int(container.wait()["StatusCode"])
+
+    with engine.api() as address, _replaced(os.environ, "DOCKER_HOST", address):
+        try:
+            client = docker.from_env()
+        except docker.errors.DockerException as error:
+            raise UserError(f"{engine.name}: its API at {address} does not answer: {error}") from None
+        try:
+            with _replaced(vars(docker_task_handler), "run_docker_container", run_container):
+                yield local.DockerRunner(**settings)
+        finally:
+            for container in client.containers.list(all=True, filters={"label": f"{LABEL}={run}"}):
+                container.remove(force=True)
+            client.close()
+
+
+@contextmanager
+def _replaced(mapping: MutableMapping[str, Any], name: str, value: Any) -> Iterator[None]:
+    before = mapping.get(name)
+    mapping[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del mapping[name]
+        else:
+            mapping[name] = before
+
+
+def _named_files(value: Any) -> list[Path]:
+    if isinstance(value, Mapping):
+        return [path for each in value.values() for path in _named_files(each)]
+    return [Path(value)] if isinstance(value, str) and value.startswith("/") and Path(value).exists() else []
