@@ -42,7 +42,9 @@ def main() -> None:
 @main.command("compile")
 @click.argument("name", type=click.Choice(["training", "tuning", "batch", "monitoring"]), default="training")
 @click.option("--output", type=click.Path(path_type=Path), help=f"{PIPELINES}/NAME.yaml by default.")
-@click.option("--image", default="", help="Image of every step; by default marque:<version>-<hash of the code>.")
+@click.option("--image", default="", help="One image of every step, instead of those of `make images`.")
+@click.option("--registry", default="", help="Where the images were pushed to; this machine by default.")
+@click.option("--tag", default="", help="The images' tag; by default the version and a hash of what goes into them.")
 @click.option("--shard-tasks", type=click.IntRange(min=1), default=2, show_default=True, help="Tasks of shard, side by side.")
 @click.option(
     "--gpus",
@@ -59,6 +61,8 @@ def compile_command(
     name: str,
     output: Path | None,
     image: str,
+    registry: str,
+    tag: str,
     shard_tasks: int,
     gpus: int,
     retries: int,
@@ -67,20 +71,22 @@ def compile_command(
     study_volume: str,
 ) -> None:
     """Write the YAML of the training pipeline, or of the one that is named."""
-    from pipelines.compile import compile_batch, compile_monitoring, compile_training, compile_tuning, default_image
+    from pipelines.compile import compile_batch, compile_monitoring, compile_training, compile_tuning
+    from pipelines.images.build import digests
+    from pipelines.images.contents import references, with_digests
 
     output = output or PIPELINES / f"{name}.yaml"
-    image = image or default_image()
     with one_line_errors():
+        images = image or with_digests(references(registry, tag), digests())
         if name == "training":
-            compile_training(output, image, shard_tasks=shard_tasks, gpus=gpus, retries=retries)
+            compile_training(output, images, shard_tasks=shard_tasks, gpus=gpus, retries=retries)
         elif name == "batch":
-            compile_batch(output, image, tasks=tasks, retries=retries)
+            compile_batch(output, images, tasks=tasks, retries=retries)
         elif name == "monitoring":
-            compile_monitoring(output, image)
+            compile_monitoring(output, images)
         else:
             compile_tuning(
-                output, image, shard_tasks=shard_tasks, workers=workers, gpus=gpus, retries=retries, study_volume=study_volume
+                output, images, shard_tasks=shard_tasks, workers=workers, gpus=gpus, retries=retries, study_volume=study_volume
             )
     Console(soft_wrap=True).print(f"compiled {output}")
 
@@ -187,12 +193,21 @@ def submit(
 @preset_option
 @settings_option
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("build/demo"), show_default=True)
-def demo(source: str, preset_name: str, settings: tuple[str, ...], folder: Path) -> None:
+@click.option("--containers", is_flag=True, help="Run steps, server and client in containers, with docker or podman.")
+@click.option("--engine", default="", help="docker or podman; by default the first that works.")
+@click.option("--base", default="", help="Base image for those images that have yet to be built.")
+def demo(source: str, preset_name: str, settings: tuple[str, ...], folder: Path, containers: bool, engine: str, base: str) -> None:
     """Compile, run, serve and ask about three test photos; ends with the answers and summary.json."""
     from pipelines.demo import run_demo
 
     with one_line_errors():
-        run_demo(source, preset_name or ("toy" if source.startswith("toy:") else "mini"), list(settings), folder)
+        machine = None
+        if containers:
+            from pipelines.demo_containers import Containers
+
+            machine = Containers(engine, base)
+        preset_name = preset_name or ("toy" if source.startswith("toy:") else "mini")
+        run_demo(source, preset_name, list(settings), folder, machine)
 
 
 def _say(result: "Result") -> None:
