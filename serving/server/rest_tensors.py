@@ -13,18 +13,9 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
+from serving.server import rest_json
 from serving.server.errors import RequestError, invalid
-from serving.server.rest_json import (
-    INT64,
-    UINT64,
-    decoded,
-    is_bytes,
-    json_type,
-    lossless,
-    shown,
-    signature_name,
-    type_name,
-)
+from serving.server.rest_json import INT64, UINT64, decoded, is_bytes, json_type, lossless, shown, type_name
 
 MAX_RANK = 254
 FIELDS = {
@@ -60,7 +51,7 @@ def read_tensors(document: dict[str, Any], declared: Mapping[str, TensorInfo]) -
             an input of a type that JSON does not express.
     """
     if not declared:
-        raise invalid(f"Failed to get input map for signature: {signature_name(document) or 'DEFAULT'}")
+        raise invalid(f"Failed to get input map for signature: {rest_json.signature_name(document) or 'DEFAULT'}")
     if "instances" in document and "inputs" in document:
         reason = "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist "
         raise invalid(f"JSON Value: {shown(document)} {reason}")
