@@ -7,16 +7,24 @@ RUN    := $(VENV)/bin/python
 SOURCE  ?=
 PRESET  ?=
 # Small ImageNet weights beside the checkout, for the presets that use that backbone on photos; else Keras downloads its own.
-WEIGHTS ?= $(if $(filter-out toy:%,$(SOURCE)),$(if $(filter b0,$(PRESET)),,$(firstword $(wildcard ../shared/weights/*mobilenet_v2_0.35*.h5))))
+WEIGHTS ?= $(if $(filter-out toy:%,$(SOURCE)),$(if $(filter b0,$(PRESET)),,$(abspath $(firstword $(wildcard ../shared/weights/*mobilenet_v2_0.35*.h5)))))
 SET     ?=
 IMAGE   ?=
 PARTS   ?=
+# Images: where they are pushed to, a tag instead of the content's, another base, and which of them.
+REGISTRY ?=
+TAG      ?=
+BASE     ?=
+IMAGES   ?=
+NAMED    = $(if $(REGISTRY),--registry "$(REGISTRY)") $(if $(TAG),--tag "$(TAG)")
+DEMO     = $(if $(SOURCE),--source "$(SOURCE)") $(if $(WEIGHTS),--set weights="$(WEIGHTS)") $(if $(PRESET),--preset $(PRESET)) \
+	$(foreach s,$(SET),--set "$(s)")
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev demo compile test test-fast lint format lock bench bench-serving messages plots clean
+.PHONY: help env env-dev demo demo-containers images push sbom compile test test-containers test-fast lint format lock bench bench-serving messages plots clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 env: $(VENV)/.installed ## the environment, from the locked requirements
 
@@ -37,16 +45,31 @@ $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
 
 demo: env ## pipeline, server and answers on this machine: SOURCE=, PRESET=, WEIGHTS=, SET="name=value ..."
-	@$(RUN) -m pipelines demo $(if $(SOURCE),--source "$(SOURCE)") $(if $(WEIGHTS),--set weights="$(WEIGHTS)") $(if $(PRESET),--preset $(PRESET)) $(foreach s,$(SET),--set "$(s)")
+	@$(RUN) -m pipelines demo $(DEMO)
 
-compile: env ## the pipeline as YAML for Kubeflow: IMAGE=
-	@$(RUN) -m pipelines compile $(if $(IMAGE),--image "$(IMAGE)")
+demo-containers: env ## the same with every step, the server and the client in its image, by docker or podman: also BASE=
+	@$(RUN) -m pipelines demo --containers --folder build/demo-containers $(DEMO) $(if $(BASE),--base "$(BASE)")
+
+images: env ## the images, by docker or podman: REGISTRY=, TAG=, BASE=, IMAGES="data trainer-gpu"
+	@$(RUN) -m pipelines.images build $(IMAGES) $(NAMED) $(if $(BASE),--base "$(BASE)")
+
+push: env ## the images to REGISTRY=, as `make images push`
+	@$(RUN) -m pipelines.images push $(IMAGES) $(NAMED)
+
+sbom: env-dev ## what the images' locks install, as CycloneDX, in build/sbom: IMAGES=
+	@$(RUN) -m pipelines.images sbom $(IMAGES)
+
+compile: env ## the pipeline as YAML for Kubeflow: REGISTRY=, TAG=, or one IMAGE=
+	@$(RUN) -m pipelines compile $(NAMED) $(if $(IMAGE),--image "$(IMAGE)")
 
 test: lint ## everything that CI runs
 	$(RUN) -m pytest
 
 test-fast: env-dev ## the tests that take no more than a few seconds each
 	$(RUN) -m pytest -m "not slow"
+
+test-containers: env-dev ## the tests that build the images and run them, by docker or podman: BASE=
+	MARQUE_CONTAINERS=1 MARQUE_BASE="$(BASE)" $(RUN) -m pytest tests/containers
 
 lint: env-dev ## ruff, mypy, import-linter
 	$(VENV)/bin/ruff check
