@@ -156,8 +156,9 @@ def read_generation(uri: str) -> tuple[bytes, int]:
     with _gcs(uri) as client:
         bucket = client.bucket(_bucket(uri))
         while blob := bucket.get_blob(_object(uri), retry=_retry()):
+            generation = int(blob.generation)  # a download sets the blob's own anew
             with contextlib.suppress(NotFound, PreconditionFailed):  # written anew or deleted meanwhile
-                return blob.download_as_bytes(if_generation_match=blob.generation, retry=_retry()), blob.generation
+                return blob.download_as_bytes(if_generation_match=generation, retry=_retry()), generation
         if not bucket.exists(retry=_retry()):
             raise UserError(f"{uri}: no such bucket or object")
         return b"", 0
