@@ -1,0 +1,134 @@
+"""Each image as a cluster would run it, without privileges and with nothing to write to; what it holds, how large, how quick."""
+
+import json
+import subprocess
+import time
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from pipelines.images.contents import CONTAINERFILE, IMAGES, ROOT, version
+from pipelines.images.engine import Engine
+from pipelines.images.sbom import write_sbom
+from tests.containers.conftest import BASE, NAMES, Run
+
+pytestmark = pytest.mark.containers
+MB = {"client": 250, "data": 700, "app": 700, "server": 1500, "trainer": 2200}
+HELP_S = 1.5
+# What each image's commands and steps load; imports of theirs that only a setting asks for are not among it.
+WALKED = {
+    "client": ("serving.client",),
+    "data": ("components.ingest", "components.shard"),
+    "server": ("serving.client", "serving.server"),
+    "app": ("serving.client", "serving.app"),
+    "trainer": ("components", "serving.client", "serving.server"),
+}
+LEFT_OUT = ("components.train.tracking", "serving.client.messages.generate")
+WALK = """
+import importlib, pkgutil, sys
+left_out = sys.argv[1].split(",")
+for package in sys.argv[2:]:
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        if not module.name.endswith("__main__") and not any(module.name.startswith(name) for name in left_out):
+            importlib.import_module(module.name)
+"""
+FACTS = """
+import json, os, pathlib
+status = dict(line.split(":\\t", 1) for line in pathlib.Path("/proc/self/status").read_text().splitlines() if ":\\t" in line)
+def writes(path):
+    try:
+        pathlib.Path(path, "written").write_text("")
+    except OSError:
+        return False
+    return True
+places = ("/", "/opt/marque", "/opt/code", "/var/tmp", "/tmp")
+facts = {"uid": os.getuid(), "gid": os.getgid(), "nnp": status["NoNewPrivs"].strip(), "writes": [p for p in places if writes(p)]}
+print(json.dumps({**facts, "cap": status["CapEff"].strip(), "bounding": status["CapBnd"].strip()}))
+"""
+PACKAGES = """
+import importlib.metadata, re, sys
+folders = [path for path in sys.path if "/opt/marque" in path]
+print(*(re.sub("[-_.]+", "-", each.name).lower() for each in importlib.metadata.distributions(path=folders)))
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_as_its_own_user_without_privileges_on_a_read_only_root(run: Run, name: str) -> None:
+    ended = run(name, "python3", "-c", FACTS)
+    assert ended.returncode == 0, ended.stderr
+    zero = "0" * 16
+    expected = {"uid": 10001, "gid": 10001, "cap": zero, "bounding": zero, "nnp": "1", "writes": ["/tmp"]}
+    assert json.loads(ended.stdout) == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_that_its_commands_load_is_in_its_lock(run: Run, name: str) -> None:
+    ended = run(name, "python3", "-c", WALK, ",".join(LEFT_OUT), *WALKED[name])
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_no_larger_than_promised(engine: Engine, images: dict[str, str], name: str) -> None:
+    assert int(engine.read("image", "inspect", "--format={{.Size}}", images[name])) <= MB[name] * 1e6
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("client", ("-m", "serving", "predict", "--help")),
+        ("data", ("-m", "components.ingest", "--help")),
+        ("data", ("-m", "components.shard", "--help")),
+    ],
+)
+def test_helps_at_once(run: Run, name: str, words: tuple[str, ...]) -> None:
+    seconds = []
+    for _ in range(5):
+        began = time.monotonic()
+        assert "Usage" in run(name, "python3", *words).stdout
+        seconds.append(time.monotonic() - began)
+    assert min(seconds) <= HELP_S
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_holds_no_compiler_no_cache_and_no_other_package_than_listed(run: Run, name: str, tmp_path: Path) -> None:
+    found = run(
+        name, "sh", "-c", "command -v gcc cc g++ ld make; find / -xdev -name '*.a' 2>/dev/null; ls -A /var/cache/pip 2>/dev/null"
+    )
+    assert found.stdout == ""
+    listed = {each["name"].lower().replace("_", "-") for each in json.loads(write_sbom(name, tmp_path).read_text())["components"]}
+    assert set(run(name, "python3", "-c", PACKAGES).stdout.split()) == listed
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_labelled(engine: Engine, images: dict[str, str], name: str) -> None:
+    labels = json.loads(engine.read("image", "inspect", "--format={{json .Config.Labels}}", images[name]))
+    assert labels["org.opencontainers.image.version"] == version() == metadata.version("marque")
+    head = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    assert labels["org.opencontainers.image.revision"] == head
+    assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+    check = engine.read("image", "inspect", "--format={{json .Config.Healthcheck}}", images[name])
+    assert ("CMD" in check) == (name in ("server", "app"))
+
+
+def test_two_builds_of_our_code_are_equal(engine: Engine, tmp_path: Path) -> None:
+    trees = []
+    for attempt in range(2):
+        tag = f"localhost/marque-code:{attempt}"
+        engine.run(
+            "build",
+            "--no-cache",
+            f"--file={ROOT / CONTAINERFILE}",
+            "--target=code",
+            *([f"--build-arg=BASE={BASE}"] if BASE else []),
+            f"--build-arg=CODE={' '.join(IMAGES['trainer'].code)}",
+            f"--tag={tag}",
+            str(ROOT),
+            quiet=True,
+        )
+        listing = "cd /opt/code && find . -printf '%p %m %T@ ' -type f -exec sha256sum {} + -o -printf '\\n' | sort"
+        trees.append(engine.read("run", "--rm", "--network=none", "--entrypoint=sh", tag, "-c", listing))
+        engine.run("rmi", "--force", tag, quiet=True)
+    assert "components/train/step.py" in trees[0]
+    assert "step.cpython-" in trees[0]
+    assert trees[0] == trees[1]
