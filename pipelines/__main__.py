@@ -1,16 +1,16 @@
 """`python -m pipelines compile | run | tune | batch | submit | demo`."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
-from components.common.errors import UserError, one_line_errors
+from components.common.errors import one_line_errors
 from components.train import presets
 from pipelines.parameters import collect, read_types
+from pipelines.submit.command import submit
 
 if TYPE_CHECKING:
     from pipelines.run import Result
@@ -166,29 +166,6 @@ def batch(photos: str, model: str, output: str, tasks: int, chunk_photos: int, r
 
 
 @main.command()
-@source_option
-@click.option("--pipeline", type=click.Path(path_type=Path), default=PIPELINE, show_default=True, help="Compiled YAML.")
-@preset_option
-@settings_option
-@click.option("--endpoint", required=True, help="Address of Kubeflow Pipelines, https://…")
-@click.option("--repository", required=True, help="Model repository, gs://bucket/path.")
-@click.option("--experiment", default="marque", show_default=True)
-def submit(
-    source: str, pipeline: Path, preset_name: str, settings: tuple[str, ...], endpoint: str, repository: str, experiment: str
-) -> None:
-    """Send the compiled pipeline to a Kubeflow endpoint; KFP_TOKEN holds the bearer token where one is needed."""
-    from pipelines.submit import submit as send
-
-    with one_line_errors():
-        for name, address in (("source", source), ("repository", repository)):
-            if "://" not in address:
-                raise UserError(f"{name}: expected an address that the cluster can reach (gs://…), received {address!r}")
-        parameters = collect(source, repository, preset_name, settings, read_types(pipeline))
-        address = send(pipeline, parameters, endpoint, experiment, os.environ.get("KFP_TOKEN"))
-    Console(soft_wrap=True).print(f"started {address}")
-
-
-@main.command()
 @click.option("--source", default="toy://?classes=8&per_class=160&seed=1", show_default=True)
 @preset_option
 @settings_option
@@ -218,6 +195,8 @@ def _say(result: "Result") -> None:
     if result.tuning:
         console.print(f"trials: {result.tuning / 'page.html'}")
 
+
+main.add_command(submit)
 
 if __name__ == "__main__":
     main()
