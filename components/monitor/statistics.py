@@ -1,8 +1,8 @@
 """Two samples compared: how far apart they are, and how often chance alone would do that.
 
 How far: the population stability index, PSI = sum (q - p) ln(q / p) over bins, whose usual reading is below 0.1 nothing, from 0.25
-on a shift (Siddiqi, Credit Risk Scorecards, 2006). Chance alone gives up to (bins - 1)(1/n + 1/m) (Yurdakul, Naranjo, 2020): for 196
-classes and 200 requests 0.5 and more without any drift. So what chance gives on average is taken off; the rest is the `effect`.
+on a shift (Siddiqi, Credit Risk Scorecards, 2006). Chance alone gives up to (bins - 1)(1/n + 1/m) (Yurdakul, Naranjo, 2020): for
+196 classes and 200 requests about 0.5 without any drift. So what chance gives on average is taken off; the rest is the `effect`.
 
 How often: the chi-squared test of homogeneity with its p-value by simulation (Hope, 1968), which holds however few photos a class
 has, or the two-sample Kolmogorov-Smirnov test.

@@ -43,7 +43,7 @@ def test_what_chance_gives_is_taken_off() -> None:
     found = [compare_counts(*(np.bincount(rng.integers(0, 196, n), minlength=196) for n in (1600, 200)), seed) for seed in range(5)]
     assert min(each.psi for each in found) > 0.4
     assert max(each.effect for each in found) < 0.15
-    assert min(each.p for each in found) > 0.01
+    assert np.median([each.p for each in found]) > 0.1
 
 
 def test_holm_is_the_textbooks() -> None:
