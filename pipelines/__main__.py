@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -10,6 +10,8 @@ from rich.console import Console
 from components.common.errors import one_line_errors
 from components.train import presets
 from pipelines.parameters import collect, read_types
+from pipelines.scheduling import read as read_scheduling
+from pipelines.scheduling import scheduling_options
 from pipelines.submit.command import submit
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ def main() -> None:
 @tasks_option
 @workers_option
 @click.option("--study-volume", default="", help="tuning: a claim that is mounted at /study, for study=/study/NAME.journal.")
+@scheduling_options
 def compile_command(
     name: str,
     output: Path | None,
@@ -69,15 +72,17 @@ def compile_command(
     tasks: int,
     workers: int,
     study_volume: str,
+    **scheduling: Any,
 ) -> None:
     """Write the YAML of the training pipeline, or of the one that is named."""
     from pipelines.compile import compile_batch, compile_monitoring, compile_training, compile_tuning
     from pipelines.images.build import digests
     from pipelines.images.contents import references, with_digests
+    from pipelines.resources import Placement
 
     output = output or PIPELINES / f"{name}.yaml"
     with one_line_errors():
-        images = image or with_digests(references(registry, tag), digests())
+        images = Placement(image or with_digests(references(registry, tag), digests()), read_scheduling(**scheduling))
         if name == "training":
             compile_training(output, images, shard_tasks=shard_tasks, gpus=gpus, retries=retries)
         elif name == "batch":

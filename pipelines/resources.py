@@ -5,10 +5,19 @@ from dataclasses import dataclass
 
 from kfp import dsl, kubernetes
 
-GPU = "nvidia.com/gpu"
+from pipelines.scheduling import Scheduling
 
-# One image of every step, or the references of `data`, `trainer` and `trainer-gpu`.
-Images = str | Mapping[str, str]
+
+@dataclass(frozen=True)
+class Placement:
+    """The `images` of the steps: one of all, or the references of `data`, `trainer` and `trainer-gpu`; and how they are run."""
+
+    images: str | Mapping[str, str]
+    scheduling: Scheduling = Scheduling()  # noqa: RUF009 - frozen
+
+
+# Images alone are run as by default.
+Images = str | Mapping[str, str] | Placement
 
 
 @dataclass(frozen=True)
@@ -38,16 +47,13 @@ STEPS = {
 
 def place(task: dsl.PipelineTask, step: str, images: Images, gpus: int = 0, retries: int = 0) -> dsl.PipelineTask:
     """Gives `task` its image of `images` and what `step` asks for; `gpus` only where a step can use them."""
+    placement = images if isinstance(images, Placement) else Placement(images)
     wanted = STEPS[step]
     name = f"{wanted.image}-gpu" if gpus else wanted.image
-    task.set_container_image(images if isinstance(images, str) else images[name])
+    task.set_container_image(placement.images if isinstance(placement.images, str) else placement.images[name])
     task.set_cpu_request(wanted.cpu).set_cpu_limit(wanted.cpu)
     task.set_memory_request(wanted.memory).set_memory_limit(wanted.memory)
     if wanted.shm:
         kubernetes.empty_dir_mount(task, "shm", "/dev/shm", medium="Memory", size_limit=wanted.shm)
-    if gpus:
-        task.set_accelerator_type(GPU).set_accelerator_limit(gpus)
-        kubernetes.add_toleration(task, key=GPU, operator="Exists", effect="NoSchedule")
-    if retries:
-        task.set_retry(retries, backoff_duration="30s", backoff_factor=2.0)
+    placement.scheduling.apply(task, gpus, retries)
     return task

@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 
 from pipelines.__main__ import main
 from pipelines.compile import compile_batch, compile_training
+from pipelines.resources import Placement
+from pipelines.scheduling import Scheduling
 from pipelines.submit.vertex import ENDPOINT
 
 from .elsewhere import Elsewhere, kubeflow, serve, vertex
@@ -118,6 +120,15 @@ def test_other_pipelines_take_their_own_parameters(server: Elsewhere, tmp_path: 
     assert server.bodies(RUNS)[0]["runtime_config"]["parameters"]["output"] == "gs://cars/out"
     assert "expected a value for output" in submit(tmp_path / "batch.yaml", *places[:4]).output
     assert "expected -p" in submit(tmp_path / "batch.yaml", *places, "--preset=toy").output
+
+
+def test_a_folder_of_a_volume_is_a_place_that_pods_can_reach(server: Elsewhere, tmp_path: Path) -> None:
+    pipeline = tmp_path / "training.yaml"
+    compile_training(pipeline, Placement("registry.test/marque:1", Scheduling(volumes={"/models": "marque-models"})))
+    assert submit(pipeline, "--source=toy://", "--repository=/models").exit_code == 0
+    refused = submit(pipeline, "--source=toy://", "--repository=/modelsbeside")
+    assert "expected an address that the cluster can reach (gs://…), or a folder in /models" in refused.output
+    assert len(server.bodies(RUNS)) == 1
 
 
 def test_without_reuse_no_step_is_cached(server: Elsewhere, training: Path) -> None:
