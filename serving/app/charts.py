@@ -47,7 +47,7 @@ def classes(counts: pd.DataFrame) -> go.Figure:
 def histogram(rows: pd.DataFrame, column: str, title: str, percent: bool = False) -> go.Figure:
     """How the values of `column` are spread in each split, as shares of the split's photos."""
     values = rows[column].to_numpy(np.float64)
-    edges = np.linspace(0, 1, BINS + 1) if percent else np.linspace(values.min(), values.max() + 1, BINS + 1)
+    edges = np.linspace(0, 1 if percent else 1.05 * values.max(), BINS + 1)
     figure = go.Figure()
     for split in SPLITS:
         part = rows[column][rows["split"] == split]

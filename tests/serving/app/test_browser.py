@@ -2,88 +2,20 @@
 
 import io
 import re
-import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from components.common.dataset import open_dataset
 from serving.app import theme
 from serving.app.sources import Sources
 
-START_S = 120.0
-EXPECT_MS = 20_000
 OpenPage = Callable[..., Page]
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        expect.set_options(timeout=EXPECT_MS)
-        yield started
-        expect.set_options(timeout=5_000)  # as it was
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def app(browser: Browser, sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the running app; it ends at SIGTERM with everything it started."""
-    folder = tmp_path_factory.mktemp("running")
-    address_file, log = folder / "address", folder / "log"
-    places = [f"--{name}={getattr(sources, name)}" for name in ("dataset", "evaluation", "repository")]
-    command = [sys.executable, "-m", "serving.app", *places, "--port=0", f"--address-file={address_file}"]
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process:
-        deadline = time.monotonic() + START_S
-        while not address_file.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                raise AssertionError(f"the app did not start: {log.read_text()}")
-            time.sleep(0.05)
-        yield address_file.read_text("utf-8").strip()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-    said = log.read_text()
-    assert "Traceback" not in said, said
-
-
-@pytest.fixture
-def open_page(browser: Browser, app: str) -> Iterator[OpenPage]:
-    """Opens the app; complaints of the browser, exceptions on the page and requests to anyone else fail the test."""
-    complaints: list[str] = []
-    contexts = []
-
-    def opened(width: int = 1280, scheme: str = "light") -> Page:
-        context = browser.new_context(viewport=ViewportSize(width=width, height=900), color_scheme=scheme)  # type: ignore[arg-type]
-        context.set_default_timeout(EXPECT_MS)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        own = (app, app.replace("http", "ws"), "data:", "blob:", "about:")
-        page.on("request", lambda request: None if request.url.startswith(own) else complaints.append(request.url))
-        page.goto(app)
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
-        return page
-
-    yield opened
-    for context in contexts:
-        for page in context.pages:
-            complaints += page.get_by_test_id("stException").all_inner_texts()
-        context.close()
-    assert complaints == []
 
 
 @pytest.fixture
