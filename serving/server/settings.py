@@ -22,7 +22,7 @@ class ServerSettings:
     batch_timeout_ms: float = 0.0
     allowed_batch_sizes: str = ""
     batching: bool = True
-    workers: int = 1
+    workers: int = 2
     queue: int = 256
     max_message_bytes: int = 64 << 20
     poll_s: float = 1.0
