@@ -16,7 +16,7 @@ from components.common.repository import CONFIG, STABLE
 from pipelines.containers import runner
 from pipelines.images.build import build
 from pipelines.images.contents import references
-from pipelines.images.engine import HARDENED, Engine, find, hand_over
+from pipelines.images.engine import Engine, find, hand_over
 from pipelines.resources import Images
 from pipelines.run import Result, run_locally
 
@@ -59,7 +59,7 @@ class Containers:
             self._engine.run(
                 "run",
                 "--rm",
-                *HARDENED,
+                *self._engine.hardened,
                 *self._engine.user_flags,
                 f"--env=COLUMNS={shutil.get_terminal_size().columns}",
                 f"--network=container:{name}",
@@ -76,7 +76,9 @@ def _server(engine: Engine, image: str, repository: Path) -> Iterator[str]:
     """The name of a container that serves `repository`, at the same path inside, as its models.config names it."""
     name = f"marque-server-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     mount = f"--volume={repository}:{repository}:ro"
-    engine.run("run", "--detach", f"--name={name}", *HARDENED, mount, image, "serve", f"--config={repository / CONFIG}", quiet=True)
+    engine.run(
+        "run", "--detach", f"--name={name}", *engine.hardened, mount, image, "serve", f"--config={repository / CONFIG}", quiet=True
+    )
     try:
         deadline = time.monotonic() + SERVER_START_S
         while not engine.succeeds("exec", name, "python3", "-m", "serving", "status", f"--server={ADDRESS}"):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from components.common.storage import without_secrets
 from components.common.whole import whole_file
 from pipelines.images.contents import CONTAINERFILE, IMAGES, ROOT, version
 from pipelines.images.engine import Engine
@@ -31,7 +32,6 @@ def build(engine: Engine, names: Mapping[str, str], base: str = "", cache: bool 
                 "LOCK": name,
                 "CODE": " ".join(image.code),
                 "VERSION": version(),
-                "REVISION": _git("rev-parse", "HEAD") or "unknown",
                 **({"BASE": base} if base else {}),
             }
             engine.run(
@@ -42,6 +42,8 @@ def build(engine: Engine, names: Mapping[str, str], base: str = "", cache: bool 
                 f"--file={ROOT / CONTAINERFILE}",
                 f"--target={image.target}",
                 *(f"--build-arg={key}={value}" for key, value in values.items()),
+                # As flags, since podman takes a LABEL of the file from its cache with an older revision.
+                *(f"--label=org.opencontainers.image.{key}={value}" for key, value in _labels().items() if value),
                 *secrets,
                 f"--tag={reference}",
                 str(ROOT),
@@ -116,6 +118,15 @@ def _pip_settings() -> dict[str, str]:
         if kept := [word for word in words if not word.startswith("file:")]:
             settings[name] = " ".join(kept)
     return settings
+
+
+def _labels() -> dict[str, str]:
+    origin = without_secrets(_git("remote", "get-url", "origin"))
+    return {
+        "version": version(),
+        "revision": _git("rev-parse", "HEAD"),
+        "source": origin if origin.startswith("https://") else "",
+    }
 
 
 def _git(*words: str) -> str:

@@ -15,8 +15,6 @@ from components.common.errors import UserError
 NAMES = ("docker", "podman")
 SOCKET_S = 30.0
 USER = 10001
-# What every container of ours runs with: a fixed user, no privilege, and nothing to write to but /tmp and what is mounted.
-HARDENED = ("--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,12 @@ class Engine:
     def succeeds(self, *words: str) -> bool:
         """Whether a command ends with status 0."""
         return not subprocess.run([self.name, *words], check=False, capture_output=True).returncode
+
+    @property
+    def hardened(self) -> list[str]:
+        """Flags of every container of ours: no privilege, and nothing to write to but /tmp and what is mounted."""
+        flags = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
+        return [*flags, "--read-only-tmpfs=false"] if self.name == "podman" else flags
 
     @property
     def user(self) -> dict[str, str]:

@@ -44,7 +44,7 @@ def run(engine: engines.Engine, images: dict[str, str]) -> Run:
     """Runs a command in an image, hardened and without a network."""
 
     def run(name: str, *command: str, flags: Sequence[str] = ("--network=none",)) -> subprocess.CompletedProcess[str]:
-        words = [engine.name, "run", "--rm", *engines.HARDENED, *flags, "--entrypoint", command[0], images[name], *command[1:]]
+        words = [engine.name, "run", "--rm", *engine.hardened, *flags, "--entrypoint", command[0], images[name], *command[1:]]
         return subprocess.run(words, check=False, capture_output=True, text=True)
 
     return run

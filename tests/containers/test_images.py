@@ -64,7 +64,9 @@ def test_runs_as_its_own_user_without_privileges_on_a_read_only_root(run: Run, n
 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_that_its_commands_load_is_in_its_lock(run: Run, name: str) -> None:
-    ended = run(name, "python3", "-c", WALK, ",".join(LEFT_OUT), *WALKED[name])
+    # as kfp sets it for a step
+    flags = ("--network=none", "--env=_KFP_RUNTIME=true")
+    ended = run(name, "python3", "-c", WALK, ",".join(LEFT_OUT), *WALKED[name], flags=flags)
     assert ended.returncode == 0, ended.stderr
 
 
