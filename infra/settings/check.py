@@ -11,16 +11,16 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-IMAGE = r"\S+/\S+(:(?!latest$)[\w.-]+|@sha256:[0-9a-f]{64})"
+IMAGE = r"\S+/[^\s:@]+(:(?!latest\b)[\w.-]+(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})"
 NEEDS = {
     "kind": {},
     "gke": {
-        "IMAGE": (IMAGE, "a pushed image with a tag other than latest, or with a digest"),
+        "DATA_IMAGE": (IMAGE, "a pushed image with a tag other than latest, or with a digest"),
         "APP_IMAGE": (IMAGE, "a pushed image with a tag other than latest, or with a digest"),
         "MODEL_REPOSITORY": (r"gs://[a-z0-9][\w.-]+/\S*[^/\s]", "gs://bucket/folder"),
     },
     "on-prem": {
-        "IMAGE": (IMAGE, "a pushed image with a tag other than latest, or with a digest"),
+        "DATA_IMAGE": (IMAGE, "a pushed image with a tag other than latest, or with a digest"),
         "APP_IMAGE": (IMAGE, "a pushed image with a tag other than latest, or with a digest"),
         "NFS_SERVER": (r"[\w.:-]+", "a host name or address"),
         "NFS_PATH": (r"/\S+", "an absolute path on the NFS server"),

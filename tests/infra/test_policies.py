@@ -9,7 +9,7 @@ import pytest
 
 from .conftest import Objects, named
 
-DIGEST_OR_TAG = re.compile(r"[^\s:]+(:\d+)?(/[^\s:]+)*(:(?!latest$)[\w][\w.-]*|@sha256:[0-9a-f]{64})")
+DIGEST_OR_TAG = re.compile(r"[^\s:]+(:\d+)?(/[^\s:]+)*(:(?!latest\b)[\w][\w.-]*(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})")
 LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 LABEL_VALUE = re.compile(r"|[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 CLUSTER_WIDE = {"Namespace", "PersistentVolume"}
@@ -94,12 +94,14 @@ def test_nothing_is_unpinned_that_looks_pinned() -> None:
         assert DIGEST_OR_TAG.fullmatch(image)
 
 
-def test_both_namespaces_admit_what_is_named_alone(objects: Objects) -> None:
-    policies = [each for each in objects if each["kind"] == "NetworkPolicy"]
-    closed = [each for each in policies if each["spec"]["podSelector"] == {} and "Ingress" in each["spec"]["policyTypes"]]
-    assert {each["metadata"]["namespace"] for each in closed} == {"marque-serving", "kubeflow"}
+def test_what_is_named_alone_gets_in_and_out(objects: Objects) -> None:
     nothing = named(objects, "NetworkPolicy", "nothing-else")
+    assert nothing["metadata"]["namespace"] == "marque-serving"
     assert nothing["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    steps = named(objects, "NetworkPolicy", "steps")["spec"]
+    assert steps["policyTypes"] == ["Ingress", "Egress"]
+    assert "169.254.0.0/16" in steps["egress"][0]["to"][0]["ipBlock"]["except"]
+    policies = [each for each in objects if each["kind"] == "NetworkPolicy"]
     for policy in policies:
         for rule in policy["spec"].get("ingress", []):
             assert rule.get("from"), f"{policy['metadata']['name']} admits everyone"

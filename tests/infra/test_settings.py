@@ -11,7 +11,7 @@ import pytest
 from .conftest import INFRA
 
 FILLED = {
-    "IMAGE": "registry.test/marque:0.1.0",
+    "DATA_IMAGE": "registry.test/marque-data:0.1.0@sha256:" + "1" * 64,
     "APP_IMAGE": "registry.test/marque-app@sha256:" + "0" * 64,
     "MODEL_REPOSITORY": "gs://cars/models",
     "NFS_SERVER": "10.0.0.9",
@@ -47,8 +47,8 @@ def test_kind_needs_no_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "name", "value"),
     [
-        ("gke", "IMAGE", ""),
-        ("gke", "IMAGE", "registry.test/marque:latest"),
+        ("gke", "DATA_IMAGE", ""),
+        ("gke", "DATA_IMAGE", "registry.test/marque:latest"),
         ("gke", "APP_IMAGE", "registry.test/marque-app"),
         ("gke", "MODEL_REPOSITORY", "/models"),
         ("on-prem", "NFS_PATH", "models"),
@@ -70,7 +70,7 @@ def test_the_examples_values_are_no_answer(tmp_path: Path) -> None:
 def test_no_file_no_name_no_target(tmp_path: Path) -> None:
     assert "copy settings.env.example" in check(tmp_path, None, "gke").stderr
     assert "expected one of kind, gke" in check(tmp_path, FILLED, "aws").stderr
-    assert "expected NAME=value" in check(tmp_path, {"IMAGE ": "x"}, "gke").stderr
+    assert "expected NAME=value" in check(tmp_path, {"BUCKET ": "x"}, "gke").stderr
 
 
 def test_terraform_reads_its_variables_from_it(tmp_path: Path) -> None:

@@ -16,8 +16,12 @@ WAIT = INFRA / "kubernetes" / "base" / "serving" / "wait_for_models.py"
 
 def test_scripts_pass_shellcheck() -> None:
     scripts = [path for path in INFRA.rglob("*.sh") if ".terraform" not in path.parts]
+    assert scripts
     run = subprocess.run(
-        [Path(sys.executable).with_name("shellcheck"), "--external-sources", *scripts], cwd=INFRA, capture_output=True, text=True
+        [Path(sys.executable).with_name("shellcheck"), "--external-sources", "--source-path=SCRIPTDIR", *scripts],
+        cwd=INFRA,
+        capture_output=True,
+        text=True,
     )
     assert run.returncode == 0, run.stdout + run.stderr
 
