@@ -21,7 +21,8 @@ DEMO     = $(if $(SOURCE),--source "$(SOURCE)") $(if $(WEIGHTS),--set weights="$
 	$(foreach s,$(SET),--set "$(s)")
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev demo demo-containers images push sbom compile test test-containers test-fast lint format lock bench bench-serving messages plots clean
+.PHONY: help env env-dev demo demo-containers images push sbom compile test test-containers test-fast lint format lock bench bench-serving messages plots clean \
+	infra-check infra-settings infra-render infra-apply infra-outputs kind-up kind-test kind-down
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -112,6 +113,38 @@ plots: env ## what training is fed, as pictures in build/plots: SOURCE=
 	@test -e $(PLOTTED_DATA)/records || { \
 	    $(RUN) -m components.ingest run "$(PLOTTED)" $(PLOTTED_DATA)/dataset && $(RUN) -m components.shard $(PLOTTED_DATA)/dataset $(PLOTTED_DATA)/records; }
 	@$(RUN) -m components.train plots --records $(PLOTTED_DATA)/records --output build/plots
+
+# Infrastructure: what you supply is in infra/settings/settings.env, and nowhere else.
+OVERLAY  ?= kind
+SETTINGS := $(PYTHON) infra/settings/check.py
+TERRAFORM := terraform -chdir=infra/terraform
+
+infra-check: env-dev ## manifests, policies, alerts, Terraform's format and the scripts of infra/, checked
+	$(RUN) -m pytest tests/infra tests/cluster/test_manifests.py
+
+infra-settings: ## whether settings.env has all that is needed: OVERLAY=gke, on-prem or terraform
+	@$(SETTINGS) $(OVERLAY)
+
+infra-render: infra-settings ## the manifests of OVERLAY=kind, gke or on-prem on stdout, for kubectl apply --server-side -f -
+	@kubectl kustomize infra/kubernetes/overlays/$(OVERLAY)
+
+infra-apply: ## the project on Google Cloud, by Terraform: STATE= its bucket
+	@$(SETTINGS) terraform
+	@test -n "$(STATE)" || { echo "marque: error: expected STATE=, the bucket for Terraform's state (infra/README.md)" >&2; exit 1; }
+	$(TERRAFORM) init -input=false -backend-config=bucket="$(STATE)"
+	env $$($(SETTINGS) terraform --terraform) $(TERRAFORM) apply
+
+infra-outputs: ## what Terraform made: registry, repository, pipeline root, kubectl's login
+	@$(TERRAFORM) output
+
+kind-up: env ## a cluster on this machine with Kubeflow Pipelines, the images and TF Serving; needs kind and kubectl
+	@infra/kind/up.sh
+
+kind-test: env-dev ## tests/cluster against it
+	@PYTHON=$(RUN) infra/kind/test.sh
+
+kind-down: ## removes it
+	@infra/kind/down.sh
 
 clean: ## remove what was built, keep the environment
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache
