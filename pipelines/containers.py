@@ -6,6 +6,7 @@ the files that its parameters name, to read them.
 
 import codecs
 import os
+import resource
 import uuid
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -48,12 +49,17 @@ def runner(engine: Engine, root: Path, parameters: Mapping[str, Any]) -> Iterato
         "security_opt": ["no-new-privileges"],
         "shm_size": SHM,
         "labels": {LABEL: run},
+        # podman would raise its own limits, which a machine that is itself a guest forbids, and its API reads no containers.conf
+        **({"ulimits": _limits()} if engine.name == "podman" else {}),
         **engine.user,
     }
 
     def run_container(client: docker.DockerClient, image: str, command: list[str], **given: Any) -> int:
         # kfp's own takes a container that the engine has removed by the time it asks for one that ended well.
-        container = client.containers.run(image, command, detach=True, **{**given, "volumes": volumes})
+        try:
+            container = client.containers.run(image, command, detach=True, **{**given, "volumes": volumes})
+        except docker.errors.DockerException as error:
+            raise UserError(f"{engine.name} could not start a container of {image}: {error}") from None
         text = codecs.getincrementaldecoder("utf-8")("replace")
         for part in container.logs(stream=True, follow=True):
             print(text.decode(part), end="")  # noqa: T201 - this is how kfp.local tells its log
@@ -84,6 +90,16 @@ def _replaced(mapping: MutableMapping[str, Any], name: str, value: Any) -> Itera
             del mapping[name]
         else:
             mapping[name] = before
+
+
+def _limits() -> list[docker.types.Ulimit]:
+    return [
+        docker.types.Ulimit(name=name, soft=soft, hard=hard)
+        for name, (soft, hard) in (
+            ("nofile", resource.getrlimit(resource.RLIMIT_NOFILE)),
+            ("nproc", resource.getrlimit(resource.RLIMIT_NPROC)),
+        )
+    ]
 
 
 def _named_files(value: Any) -> list[Path]:

@@ -76,9 +76,8 @@ def _server(engine: Engine, image: str, repository: Path) -> Iterator[str]:
     """The name of a container that serves `repository`, at the same path inside, as its models.config names it."""
     name = f"marque-server-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     mount = f"--volume={repository}:{repository}:ro"
-    engine.run(
-        "run", "--detach", f"--name={name}", *engine.hardened, mount, image, "serve", f"--config={repository / CONFIG}", quiet=True
-    )
+    serve = ["serve", f"--config={repository / CONFIG}"]
+    engine.run("run", "--detach", f"--name={name}", *engine.hardened, mount, image, *serve, quiet=True)
     try:
         deadline = time.monotonic() + SERVER_START_S
         while not engine.succeeds("exec", name, "python3", "-m", "serving", "status", f"--server={ADDRESS}"):
