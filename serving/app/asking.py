@@ -56,4 +56,4 @@ def show_answers(chosen: Chosen, prediction: Prediction) -> None:
     said = f"Answered by version {prediction.version}."
     if chosen.truth:
         said += " The best answer is right." if chosen.truth == prediction.labels[0] else f" The true class is {chosen.truth}."
-    st.caption(said)
+    st.html(drawing.note(said))

@@ -99,6 +99,11 @@ def cards(figures: Sequence[tuple[str, str, str]]) -> str:
     return f'<dl class="m-cards">{shown}</dl>'
 
 
+def note(text: str) -> str:
+    """A quiet line of text that holds names from outside, which Streamlit's captions would read as Markdown."""
+    return f'<p class="m-note">{escape(text)}</p>'
+
+
 def legend(entries: Sequence[tuple[str, str]]) -> str:
     """What the strokes mean: (`TRUE` or `PREDICTED`, words)."""
     return f'<p class="m-legend">{"".join(f"<span><i class=m-{kind}></i>{escape(words)}</span>" for kind, words in entries)}</p>'

@@ -20,7 +20,7 @@ def show(sources: Sources) -> None:
     dataset, rows = opened.dataset(folder)
     source = dataset.info.get("source", "a source that is not on record")
     st.title("The photos")
-    st.caption(f"{len(rows):,} photos of {len(dataset.classes)} classes from {source}")
+    st.html(drawing.note(f"{len(rows):,} photos of {len(dataset.classes)} classes from {source}"))
     with st.container(border=True, key="card-filter"):
         chosen = _filtered(rows)
     view = st.segmented_control(
@@ -78,7 +78,7 @@ def _made_of(chosen: pd.DataFrame) -> None:
                 *((split, f"{int(counts[split].sum()):,}", "photos") for split in SPLITS),
                 ("classes", f"{len(counts):,}", f"of {int(per_class.min()):,} to {int(per_class.max()):,} photos"),
                 ("median box", f"{chosen['share'].median():.0%}", "of its photo"),
-                ("median photo", f"{chosen['width'].median():.0f} x {chosen['height'].median():.0f}", "pixels"),
+                ("median photo", f"{chosen['width'].median():.0f}x{chosen['height'].median():.0f}", "pixels"),
             ]
         )
     )

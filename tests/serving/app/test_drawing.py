@@ -57,6 +57,7 @@ def test_a_small_picture_knows_the_photo_s_own_size() -> None:
         drawing.figure("", [(HOSTILE, "m-quiet")]),
         drawing.cards([(HOSTILE, HOSTILE, HOSTILE)]),
         drawing.legend([("true", HOSTILE)]),
+        drawing.note(HOSTILE),
     ],
 )
 def test_text_stays_text(html: str) -> None:
