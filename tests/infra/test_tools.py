@@ -34,6 +34,14 @@ def test_terraform_is_formatted() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+def test_terraform_finds_it_valid() -> None:
+    folder = INFRA / "terraform"
+    if not shutil.which("terraform") or not (folder / ".terraform" / "providers").is_dir():
+        pytest.skip("no providers: run `terraform -chdir=infra/terraform init -backend=false` where their registry is reached")
+    run = subprocess.run(["terraform", f"-chdir={folder}", "validate"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
 def test_serving_waits_for_the_first_deploy(tmp_path: Path) -> None:
     environment = {**os.environ, "MODEL_REPOSITORY": f"{tmp_path}/"}
     with subprocess.Popen([sys.executable, WAIT], env=environment, stderr=subprocess.PIPE, text=True) as waiting:
