@@ -11,6 +11,7 @@ WEIGHTS ?= $(if $(filter-out toy:%,$(SOURCE)),$(if $(filter b0,$(PRESET)),,$(abs
 SET     ?=
 IMAGE   ?=
 PARTS   ?=
+APP     ?=
 # Images: where they are pushed to, a tag instead of the content's, another base, and which of them.
 REGISTRY ?=
 TAG      ?=
@@ -21,7 +22,7 @@ DEMO     = $(if $(SOURCE),--source "$(SOURCE)") $(if $(WEIGHTS),--set weights="$
 	$(foreach s,$(SET),--set "$(s)")
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev demo demo-containers images push sbom compile test test-containers test-fast lint format lock bench bench-serving messages plots clean \
+.PHONY: help env env-dev demo app demo-containers images push sbom compile test test-containers test-fast lint format lock bench bench-serving messages plots clean \
 	infra-check infra-settings infra-render infra-apply infra-outputs kind-up kind-test kind-down
 
 help: ## list the targets
@@ -41,12 +42,20 @@ $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/pip
 	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-app: requirements-app.lock pyproject.toml | $(VENV)/bin/pip
+	$(VENV)/bin/pip install --quiet --no-deps --require-hashes -r requirements-app.lock
+	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/.installed
+
 $(VENV)/bin/pip:
 	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 13) else "marque: error: expected Python 3.11 or 3.12, found " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 
 demo: env ## pipeline, server and answers on this machine: SOURCE=, PRESET=, WEIGHTS=, SET="name=value ..."
 	@$(RUN) -m pipelines demo $(DEMO)
+
+app: $(VENV)/.installed-app ## what the demo left, in the browser: APP="--dataset ... --repository ... --server host:8500 --port 8600"
+	@$(RUN) -m serving.app $(APP)
 
 demo-containers: env ## the same with every step, the server and the client in its image, by docker or podman: also BASE=
 	@$(RUN) -m pipelines demo --containers --folder build/demo-containers $(DEMO) $(if $(BASE),--base "$(BASE)")

@@ -92,6 +92,8 @@ def run_demo(source: str, preset_name: str, settings: list[str], folder: Path, m
         **{name: figures[name] for name in SUMMARY_METRICS},
         "pipeline_s": round(result.seconds, 1),
         "total_s": round(time.monotonic() - began, 1),
+        "dataset": str(result.dataset),
+        "evaluation": str(result.evaluation),
         "report": str(report),
     }
     (folder / "summary.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False), "utf-8")
