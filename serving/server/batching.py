@@ -57,13 +57,14 @@ class BatchSettings:
 
 @dataclass(eq=False)
 class _Part:
-    """What waits: a request, or a piece of a long one."""
+    """What waits: a request, or a piece of a long one (the first of them takes the place in the queue)."""
 
     servable: Servable
     signature: Signature
     inputs: Arrays
     rows: int
     bytes: int
+    places: int
     future: "asyncio.Future[Arrays]"
     arrived: float = field(default_factory=time.monotonic)
 
@@ -121,7 +122,8 @@ class Batcher:
         starts = range(0, rows, size)
         pieces = [{alias: values[start : start + size] for alias, values in run.inputs.items()} for start in starts]
         parts = [
-            self._add(servable, run.signature, piece, min(size, rows - start)) for start, piece in zip(starts, pieces, strict=True)
+            self._add(servable, run.signature, piece, min(size, rows - start), places=0 if start else 1)
+            for start, piece in zip(starts, pieces, strict=True)
         ]
         try:
             outputs = [await self._wait(part) for part in parts]
@@ -147,10 +149,10 @@ class Batcher:
         rows = {len(values) for values in run.inputs.values()}
         return rows.pop() or None if len(rows) == 1 else None
 
-    def _add(self, servable: Servable, signature: Signature, inputs: Arrays, rows: int | None) -> _Part:
+    def _add(self, servable: Servable, signature: Signature, inputs: Arrays, rows: int | None, places: int = 1) -> _Part:
         size = sum(map(size_bytes, inputs.values()))
-        part = _Part(servable, signature, inputs, rows or 0, size, self._loop.create_future())
-        self._waiting += 1
+        part = _Part(servable, signature, inputs, rows or 0, size, places, self._loop.create_future())
+        self._waiting += places
         self._waiting_bytes += size
         key: Hashable = (
             (id(servable), signature.name, tuple((alias, values.dtype, values.shape[1:]) for alias, values in inputs.items()))
@@ -182,7 +184,7 @@ class Batcher:
     def _leave(self, part: _Part) -> None:
         """The part no longer waits."""
         if part.bytes >= 0:
-            self._waiting -= 1
+            self._waiting -= part.places
             self._waiting_bytes -= part.bytes
             part.bytes = -1
 
@@ -268,6 +270,8 @@ class Batcher:
             inputs[alias] = np.concatenate(pieces) if len(pieces) > 1 else values
         outputs = first.servable.run(first.signature, inputs)
         if any(len(values) != size for values in outputs.values()):
+            if len(parts) == 1:
+                return [first.servable.run(first.signature, first.inputs)]
             message = "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the input tensors"
             raise RequestError(grpc.StatusCode.FAILED_PRECONDITION, message)
         batch.padded_rows += size - rows

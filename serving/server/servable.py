@@ -15,9 +15,8 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from components.common.errors import UserError
 from components.common.repository import GRAPH
-from serving.server.errors import STATUS_CODES, invalid
-from serving.server.errors import RequestError as RequestError
-from serving.server.tensors import Spec, read_spec, read_tensor
+from serving.server.errors import STATUS_CODES, RequestError, invalid
+from serving.server.tensors import Spec, array_of, read_spec, read_tensor
 
 DEFAULT_SIGNATURE = "serving_default"
 Arrays = dict[str, np.ndarray]
@@ -99,7 +98,7 @@ class Servable:
             tensors = {
                 alias: tf.constant(values, tf.dtypes.as_dtype(signature.inputs[alias].dtype)) for alias, values in inputs.items()
             }
-            return {alias: tensor.numpy() for alias, tensor in function(**tensors).items()}
+            return {alias: array_of(tensor) for alias, tensor in function(**tensors).items()}
         except tf.errors.OpError as error:
             raise RequestError(STATUS_CODES[error.error_code], _kernel_message(error)) from None
 

@@ -150,7 +150,9 @@ class Server:
         self._running, self._loop, self._thread = running, loop, thread
 
     def stop(self, grace_s: float = ServerSettings.grace_s) -> None:
-        """Refuses new requests, waits up to `grace_s` for those under way, and ends the thread."""
+        """Refuses new requests, waits up to `grace_s` for those under way, and ends the thread; twice is once."""
+        if self._loop.is_closed():
+            return
         asyncio.run_coroutine_threadsafe(self._running.stop(grace_s), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

@@ -83,12 +83,10 @@ def read_tensor(alias: str, position: int, proto: TensorProto, spec: Spec) -> np
         raise invalid(f"input {alias}: expected at most {MAX_ELEMENTS} elements, received shape {sizes}")
     if not _fits(sizes, spec.sizes):
         raise invalid(f"input {alias}: expected shape {tf.TensorShape(spec.sizes)}, received {sizes}")
-    if proto.tensor_shape.unknown_rank:
-        raise invalid(f"tensor parsing error: {alias}")
-    values = _values(alias, proto, count)
+    values = None if proto.tensor_shape.unknown_rank else _values(alias, proto, count)
     try:
         if values is None:
-            values = tf.io.parse_tensor(proto.SerializeToString(), tf.dtypes.as_dtype(spec.dtype)).numpy()
+            values = array_of(tf.io.parse_tensor(proto.SerializeToString(), tf.dtypes.as_dtype(spec.dtype)))
         return values.reshape(sizes)
     except (tf.errors.OpError, ValueError, NotImplementedError):
         raise invalid(f"tensor parsing error: {alias}") from None
@@ -101,6 +99,11 @@ def write_tensor(values: np.ndarray, dtype: int) -> TensorProto:
     proto = TensorProto(dtype=dtype, tensor_shape=_shape(values.shape))
     getattr(proto, VALUE_FIELDS[dtype]).extend(values.ravel().tolist())
     return proto
+
+
+def array_of(tensor: tf.Tensor) -> np.ndarray:
+    """An eager tensor's values; a single one is an array too."""
+    return np.asarray(tensor.numpy(), object if tensor.dtype == tf.string else None)
 
 
 def size_bytes(values: np.ndarray) -> int:

@@ -132,3 +132,16 @@ def wait_for(what: Callable[[], bool]) -> None:
 @pytest.fixture(name="wait_for", scope="session")
 def _wait_for() -> Callable[[Callable[[], bool]], None]:
     return wait_for
+
+
+@pytest.fixture(scope="session")
+def record_warm_up() -> Callable[..., None]:
+    """Writes records as the warm-up requests of a version."""
+
+    def write(folder: Path, *records: bytes) -> None:
+        (folder / "assets.extra").mkdir(exist_ok=True)
+        with tf.io.TFRecordWriter(str(folder / "assets.extra" / "tf_serving_warmup_requests")) as writer:
+            for record in records:
+                writer.write(record)
+
+    return write
