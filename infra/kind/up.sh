@@ -35,7 +35,7 @@ make -C "$ROOT" --no-print-directory images push REGISTRY="$REGISTRY" TAG=kind I
 echo "> Kubeflow Pipelines $KFP_VERSION"
 from=github.com/kubeflow/pipelines/manifests/kustomize
 $kubectl apply --server-side --force-conflicts -k "$from/cluster-scoped-resources?ref=$KFP_VERSION"
-$kubectl wait --for condition=established --timeout=120s crd/applications.app.k8s.io
+$kubectl wait --for condition=established --timeout=120s crd/workflows.argoproj.io
 $kubectl apply --server-side --force-conflicts -k "$from/env/platform-agnostic?ref=$KFP_VERSION"
 
 echo "> Marque"

@@ -6,8 +6,9 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+import yaml
 
-from .conftest import Objects, named
+from .conftest import INFRA, Objects, named
 
 DIGEST_OR_TAG = re.compile(r"[^\s:]+(:\d+)?(/[^\s:]+)*(:(?!latest\b)[\w][\w.-]*(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})")
 LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
@@ -63,6 +64,13 @@ def test_pods_are_hardened(objects: Objects) -> None:
     checked = list(pods(objects))
     assert {name for name, _ in checked} == {"tf-serving", "marque-app"}
     assert [complaint for name, template in checked for complaint in pod_complaints(name, template)] == []
+
+
+def test_the_pods_of_a_train_job_are_hardened() -> None:
+    runtime, train_job = yaml.safe_load_all((INFRA / "kubernetes" / "trainjob.yaml").read_text())
+    [node] = runtime["spec"]["template"]["spec"]["replicatedJobs"]
+    assert pod_complaints("node", node["template"]["spec"]["template"]) == []
+    assert train_job["spec"]["runtimeRef"]["name"] == runtime["metadata"]["name"]
 
 
 BROKEN: dict[str, Callable[[dict[str, Any]], object]] = {
