@@ -22,6 +22,7 @@ from pipelines.images.engine import Engine, hand_over
 
 LABEL = "marque.run"
 SHM = "1g"
+TASKS = 4096
 
 
 @contextmanager
@@ -93,13 +94,9 @@ def _replaced(mapping: MutableMapping[str, Any], name: str, value: Any) -> Itera
 
 
 def _limits() -> list[docker.types.Ulimit]:
-    return [
-        docker.types.Ulimit(name=name, soft=soft, hard=hard)
-        for name, (soft, hard) in (
-            ("nofile", resource.getrlimit(resource.RLIMIT_NOFILE)),
-            ("nproc", resource.getrlimit(resource.RLIMIT_NPROC)),
-        )
-    ]
+    files, tasks = (resource.getrlimit(which)[1] for which in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
+    most = TASKS if tasks == resource.RLIM_INFINITY else min(TASKS, tasks)
+    return [docker.types.Ulimit(name="nofile", soft=1024, hard=files), docker.types.Ulimit(name="nproc", soft=most, hard=most)]
 
 
 def _named_files(value: Any) -> list[Path]:

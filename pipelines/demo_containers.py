@@ -75,12 +75,13 @@ class Containers:
 def _server(engine: Engine, image: str, repository: Path) -> Iterator[str]:
     """The name of a container that serves `repository`, at the same path inside, as its models.config names it."""
     name = f"marque-server-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    mount = f"--volume={repository}:{repository}:ro"
     serve = ["serve", f"--config={repository / CONFIG}"]
-    engine.run("run", "--detach", f"--name={name}", *engine.hardened, mount, image, *serve, quiet=True)
+    # podman leaves health checks to systemd, which is not everywhere; here they are asked for by hand
+    flags = ["--detach", f"--name={name}", "--no-healthcheck", *engine.hardened, f"--volume={repository}:{repository}:ro"]
+    engine.run("run", *flags, image, *serve, quiet=True)
     try:
         deadline = time.monotonic() + SERVER_START_S
-        while not engine.succeeds("exec", name, "python3", "-m", "serving", "status", f"--server={ADDRESS}"):
+        while not engine.succeeds("exec", name, "python3", "-m", "serving.server.health"):
             if time.monotonic() > deadline or engine.read("inspect", "--format={{.State.Running}}", name) != "true":
                 said = engine.logs(name).splitlines() or ["it said nothing"]
                 raise UserError(f"the server's container did not start: {said[-1]}")
