@@ -22,7 +22,7 @@ DEMO     = $(if $(SOURCE),--source "$(SOURCE)") $(if $(WEIGHTS),--set weights="$
 	$(foreach s,$(SET),--set "$(s)")
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev demo app demo-containers images push sbom compile test test-containers test-fast lint format lock bench bench-serving messages plots clean \
+.PHONY: help env env-dev demo app demo-containers images push sbom audit compile test test-containers test-fast lint format lock bench bench-serving messages plots clean \
 	infra-check infra-settings infra-render infra-apply infra-outputs kind-up kind-test kind-down
 
 help: ## list the targets
@@ -71,6 +71,9 @@ sbom: env-dev ## what the images' locks install, as CycloneDX, in build/sbom: IM
 
 compile: env ## the pipeline as YAML for Kubeflow: REGISTRY=, TAG=, or one IMAGE=
 	@$(RUN) -m pipelines compile $(NAMED) $(if $(IMAGE),--image "$(IMAGE)")
+
+audit: env-dev ## known vulnerabilities of what the images lock, from PyPI's database: needs the network
+	@set -e; for lock in images/locks/*.lock; do echo $$lock; $(VENV)/bin/uv tool run --quiet pip-audit --strict --disable-pip --requirement $$lock; done
 
 test: lint ## everything that CI runs
 	$(RUN) -m pytest
