@@ -92,6 +92,13 @@ def test_helps_at_once(run: Run, name: str, words: tuple[str, ...]) -> None:
     assert min(seconds) <= HELP_S
 
 
+def test_the_client_says_what_it_leaves_out(run: Run) -> None:
+    ended = run("client", "python3", "-m", "serving", "predict", "gs://bucket/photo.jpg")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("marque: error: gs://bucket/photo.jpg: gs:// needs google-cloud-storage")
+    assert ended.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_holds_no_compiler_no_cache_and_no_other_package_than_listed(run: Run, name: str, tmp_path: Path) -> None:
     found = run(
