@@ -138,6 +138,7 @@ def test_the_first_version_of_all_is_set_back_to_none(faulty: dict[str, Candidat
     start()  # one that starts now finds nothing to serve, and no error
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_in_the_middle_sets_the_others_back(
     good: Candidate, repository: Path, tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +245,7 @@ def test_a_repository_from_before_there_were_labels_has_its_newest_version_as_st
     assert (labels(repository), answering(server.address)) == ({"stable": 4}, 4)
 
 
+@pytest.mark.slow
 def test_a_name_with_several_addresses_stands_for_all_of_them(
     good: Candidate, repository: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

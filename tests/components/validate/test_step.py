@@ -7,17 +7,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components.common.errors import UserError
-from components.common.validation import read_validation
+from components.common.validation import Recorded, read_validation
 from components.validate.failures import DoesNotLoadError, OtherAnswersError, TooLargeError, TooSlowError
 from components.validate.limits import Limits
 from components.validate.replay import replay
 from components.validate.requests import record
 from components.validate.server import serving
 from components.validate.step import run
+from serving.client.client import Prediction
+from serving.server import server as embedded
 from tests.components.validate.conftest import evaluate, save
 
 QUICK = Limits(photos=8)
@@ -55,6 +58,7 @@ def refused(saved_model: Path, evaluation: Path, records: Path, output: Path, ki
     return str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_load_is_not_pushed(photo_records: Path, good_model: Path, tmp_path: Path) -> None:
     broken = save(tmp_path / "broken")
     (variables,) = (broken / "variables").glob("variables.data*")
@@ -66,6 +70,15 @@ def test_a_model_that_does_not_load_is_not_pushed(photo_records: Path, good_mode
     assert "\n" not in said
 
 
+@pytest.mark.slow
+def test_other_answers_than_evaluated_are_not_pushed(good_model: Path, photo_records: Path, tmp_path: Path) -> None:
+    faulty = save(tmp_path / "faulty", shift=3.0)
+    evaluation = evaluate(tmp_path / "evaluation", faulty, photo_records, like=good_model)
+    said = refused(faulty, evaluation, photo_records, tmp_path / "out", OtherAnswersError)
+    assert "faulty: not pushed: expected the answers of the evaluation: 00.jpg: expected the box 10.0, 8.0, 30.0, 24.0" in said
+    assert said.endswith("received 13.0, 8.0, 33.0, 24.0 px")
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -73,20 +86,44 @@ def test_a_model_that_does_not_load_is_not_pushed(photo_records: Path, good_mode
             {"classes": ["Emerald 2002", "Azure 2003", "Ruby 2001"]},
             r"\d\d\.jpg: expected 'Ruby 2001' \(.*\), received 'Emerald 2002'",
         ),
-        ({"shift": 3.0}, r"00\.jpg: expected the box 10\.0, 8\.0, 30\.0, 24\.0, received 13\.0, 8\.0, 33\.0, 24\.0 px"),
         ({"fails": True}, "expected the answers of the evaluation, received an error: .*no blue photos here"),
     ],
 )
-def test_other_answers_than_evaluated_are_not_pushed(
-    fault: dict[str, object], message: str, good_model: Path, photo_records: Path, tmp_path: Path
+def test_classes_in_another_order_and_errors_are_other_answers(
+    fault: dict[str, object], message: str, good_evaluation: Path, photo_records: Path, tmp_path: Path
 ) -> None:
-    faulty = save(tmp_path / "faulty", **fault)
-    evaluation = evaluate(tmp_path / "evaluation", faulty, photo_records, like=good_model)
-    with pytest.raises(OtherAnswersError, match=f"faulty: not pushed: .*{message}"):
-        run(faulty, evaluation, [photo_records], tmp_path / "out", limits=QUICK)
-    assert not (tmp_path / "out").exists()
+    save(tmp_path / "marque" / "1", **fault)
+    requests = record(good_evaluation, [photo_records], "test", 8)
+    server = embedded.start(tmp_path, "marque", host="localhost", port=0, rest_port=-1)
+    try:
+        with pytest.raises(OtherAnswersError, match=message):
+            replay(f"localhost:{server.port}", "marque", requests, 1, time.monotonic() + 60)
+    finally:
+        server.stop(0)
 
 
+@pytest.mark.parametrize(
+    ("answer", "difference"),
+    [
+        ({}, ""),
+        ({"scores": [0.505, 0.495]}, ""),
+        ({"labels": ["b", "a"]}, ""),  # as likely: either may be first
+        ({"labels": ["b", "a"], "scores": [0.505, 0.475]}, "expected 'a' (0.500), received 'b' (0.505)"),
+        ({"labels": ["b", "c"]}, "expected 'a' (0.500), received 'b' (0.500)"),
+        ({"scores": [0.52, 0.48]}, "expected 'a' with 0.500, received 0.520"),
+        ({"scores": [float("nan"), 0.5]}, "expected 'a' with 0.500, received nan"),
+        ({"box": (0.0, 0.0, 100.9, 50.0)}, ""),
+        ({"box": (0.0, 0.0, 100.0, 52.0)}, "expected the box 0.0, 0.0, 100.0, 50.0, received 0.0, 0.0, 100.0, 52.0 px"),
+        ({"box": (0.0, 0.0, 100.0, float("nan"))}, "expected the box 0.0, 0.0, 100.0, 50.0, received 0.0, 0.0, 100.0, nan px"),
+    ],
+)
+def test_what_counts_as_the_same_answer(answer: dict[str, Any], difference: str) -> None:
+    recorded = Recorded("1.jpg", b"", "a", 0.5, 0.0, 0.0, 100.0, 50.0, width=100, height=50)
+    received = {"labels": ["a", "b"], "scores": [0.5, 0.5], "box": (0.0, 0.0, 100.0, 50.0), "version": 1, **answer}
+    assert recorded.difference(Prediction(**received)) == (difference and f"1.jpg: {difference}")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limits", "kind", "message"),
     [
