@@ -30,6 +30,10 @@ PORT = click.IntRange(0, 65535)
 )
 @click.option("--allowed-batch-sizes", default="", help="Sizes that batches are filled up to, such as 4,16,32.")
 @click.option("--no-batching", is_flag=True, help="Run every request alone.")
+@click.option("--workers", type=click.IntRange(0), default=0, help="Runs of models at once; 0: one for each CPU.")
+@click.option(
+    "--run-threads", type=click.IntRange(1), default=1, show_default=True, help="Threads within a run; more suit large models."
+)
 @click.option("--queue", type=click.IntRange(1), default=256, show_default=True, help="Most requests that may wait.")
 @click.option("--max-message-mb", type=click.IntRange(1, 2047), default=64, show_default=True, help="Largest message, both ways.")
 @click.option(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import tensorflow as tf
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped, unused-ignore]
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
@@ -28,7 +29,7 @@ from serving.server.request_log import RequestLog
 from serving.server.rest import application
 from serving.server.rest_server import RestServer
 from serving.server.services import ModelService, PredictionService
-from serving.server.settings import ServerSettings
+from serving.server.settings import ServerSettings, cpus
 from serving.server.tls import server_credentials
 from serving.server.versions import check_model
 
@@ -185,6 +186,10 @@ def serve_until_stopped(source: Source, settings: ServerSettings, on_ready: Call
     Raises:
         UserError: as `start`.
     """
+    # In a process that runs TensorFlow already its threads stay as they are.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(settings.run_threads)
+        tf.config.threading.set_inter_op_parallelism_threads(cpus())
     asyncio.run(_serve(source, settings, on_ready))
 
 

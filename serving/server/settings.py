@@ -1,5 +1,6 @@
 """The settings of the embedded server, as the `serve` command and tests give them."""
 
+import os
 from dataclasses import dataclass
 
 from components.common.errors import UserError
@@ -8,9 +9,17 @@ from serving.server.batching import BatchSettings
 WARM_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
+def cpus() -> int:
+    """How many CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class ServerSettings:
     """How to listen, to batch, to limit and to end; `rest_port` -1 means no REST, port 0 a free one.
+
+    `workers` runs of models go on at once (0: one for each CPU), each in `run_threads` threads: small models are quickest where
+    every run keeps to one CPU. A process that has used TensorFlow before keeps the threads it has.
 
     TLS needs the server's certificate and key as PEM files; with `tls_client_ca` clients must show a certificate of that authority.
     """
@@ -22,7 +31,8 @@ class ServerSettings:
     batch_timeout_ms: float = 0.0
     allowed_batch_sizes: str = ""
     batching: bool = True
-    workers: int = 2
+    workers: int = 0
+    run_threads: int = 1
     queue: int = 256
     max_message_bytes: int = 64 << 20
     poll_s: float = 1.0
@@ -46,7 +56,7 @@ class ServerSettings:
             enabled=self.batching,
             queue=self.queue,
             queue_bytes=4 * self.max_message_bytes,
-            workers=self.workers,
+            workers=self.workers or cpus(),
         )
 
     def warm_batches(self) -> tuple[int, ...]:
