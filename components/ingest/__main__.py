@@ -26,7 +26,9 @@ def run_command(source: str, output: Path, max_source_bytes: int | None, **setti
     with one_line_errors():
         from components.ingest.step import run
 
-        run(source, output, **settings, **({} if max_source_bytes is None else {"max_source_bytes": max_source_bytes}))
+        if max_source_bytes is not None:
+            settings["max_source_bytes"] = max_source_bytes
+        run(source, output, **settings)
 
 
 @main.command("toy", help="Draw a toy set into FOLDER, .mat files included.")
