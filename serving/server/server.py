@@ -6,6 +6,7 @@ files are written. A stop first says NOT_SERVING, refuses new requests, and lets
 
 import asyncio
 import contextlib
+import gc
 import signal
 import threading
 from collections.abc import Callable
@@ -190,6 +191,9 @@ def serve_until_stopped(source: Source, settings: ServerSettings, on_ready: Call
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(settings.run_threads)
         tf.config.threading.set_inter_op_parallelism_threads(cpus())
+    # What is imported stays; without it a collection is too short to be noticed by a request.
+    gc.collect()
+    gc.freeze()
     asyncio.run(_serve(source, settings, on_ready))
 
 
