@@ -1,7 +1,8 @@
 """Where every call is answered, whichever way it came in: TF Serving's calls as coroutines over checked messages.
 
 A call resolves one version and is answered by exactly that version, which stays loaded until then. A call that is refused raises
-RequestError with TF Serving's code and message; whatever else goes wrong becomes INTERNAL. Observers hear of every finished call.
+RequestError with TF Serving's code and message; whatever else goes wrong becomes INTERNAL. Observers hear of every finished call
+for an inference.
 """
 
 import asyncio
@@ -31,10 +32,13 @@ from serving.server.inference import Inference
 from serving.server.manager import Manager
 from serving.server.model_config import check_config
 from serving.server.servable import Servable
+from serving.server.tensors import size_bytes
 
 logger = logging.getLogger(__name__)
 SIGNATURE_FIELD = "signature_def"
+OFF_LOOP_BYTES = 4 << 20
 Request = TypeVar("Request", bound=Message)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Call:
 
 
 class Observer(Protocol):
-    """Is told of every finished call."""
+    """Is told of every finished inference call, however it ended."""
 
     def finished(self, call: Call) -> None:
         """Must be cheap and never raise."""
@@ -179,9 +183,10 @@ class Core:
             self._batcher.check_room()
             with self._manager.use(spec) as servable:
                 version = servable.version
-                inference = prepare(servable, request)
-                outputs = [await self._batcher.run(servable, run) for run in inference.runs]
-                response = inference.response(outputs)
+                prepared = await _run(request.ByteSize(), lambda: prepare(servable, request))
+                outputs = [await self._batcher.run(servable, run) for run in prepared.runs]
+                size = sum(size_bytes(values) for output in outputs for values in output.values())
+                response = await _run(size, lambda: prepared.response(outputs))
         except RequestError as error:
             code = error.code
             raise
@@ -199,6 +204,11 @@ class Core:
                 for observer in self.observers:
                     observer.finished(call)
         return response
+
+
+async def _run(size_bytes: int, work: Callable[[], T]) -> T:
+    """Runs what takes long beside the event loop, where others wait."""
+    return await asyncio.to_thread(work) if size_bytes > OFF_LOOP_BYTES else work()
 
 
 def _spec_of(request: Message) -> model_pb2.ModelSpec | None:

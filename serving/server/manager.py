@@ -74,6 +74,7 @@ class Manager:
         self._config_file = config_file
         self._config_text = config_file.read_text("utf-8") if config_file else ""
         self._refused: object = None
+        self._said: dict[str, str] = {}
         self._poll_s = poll_s
         self._warm_batches = warm_batches
         self._versions: dict[str, dict[int, _Version]] = {}
@@ -139,15 +140,15 @@ class Manager:
         """The states of the versions of a model, newest first, or of the one version that `spec` names.
 
         Raises:
-            RequestError: NOT_FOUND, nothing is known of it; an unknown label.
+            RequestError: NOT_FOUND, nothing is known of it.
         """
         with self._lock:
             versions = self._versions.get(spec.name, {})
-            if spec.WhichOneof("version_choice") is None:
+            if spec.WhichOneof("version_choice") != "version":
                 if not versions:
                     raise _not_found(f"Could not find any versions of model {spec.name}")
                 return [_status(versions[number]) for number in sorted(versions, reverse=True)]
-            number = self._number(spec)
+            number = spec.version.value
             if number not in versions:
                 raise _not_found(f"Could not find version {number} of model {spec.name}")
             return [_status(versions[number])]
@@ -212,13 +213,15 @@ class Manager:
                 found = self._load(model)
             except UserError as error:
                 # Its folder may be back at the next look; until then what is loaded answers.
-                logger.warning("%s", error)
+                self._say(model.name, str(error))
                 continue
             self._offer(model, found)
         self._move_labels(self._models)
         self._sweep()
 
     def _poll_config(self, path: Path) -> None:
+        """Puts the file's config in place when it has changed; a refused one is tried again when it or its folders change."""
+        attempt: object = None
         try:
             text = path.read_text("utf-8")
             if text == self._config_text:
@@ -227,13 +230,17 @@ class Manager:
             attempt = (text, [find_versions(model.base_path) for model in models.values()])
             if attempt == self._refused:
                 return
-            self._refused = attempt
             self._replace(models)
-            self._config_text = text
+            self._config_text, self._refused = text, None
         except (OSError, UnicodeDecodeError, UserError, RequestError) as error:
-            logger.warning("%s: the config is left as it was: %s", path, error)
-            if not isinstance(error, OSError):
-                self._refused = self._refused or text
+            self._refused = attempt
+            self._say(str(path), f"{path}: the config stays as it was: {error}")
+
+    def _say(self, what: str, message: str) -> None:
+        """Once, not at every look."""
+        if self._said.get(what) != message:
+            logger.warning("%s", message)
+        self._said[what] = message
 
     def _replace(self, models: Models) -> None:
         """Loads what another config asks for, then puts it in place whole.
@@ -324,6 +331,7 @@ class Manager:
             message = str(error) or type(error).__name__
             with self._lock:
                 version.state, version.code, version.message, version.broken_files = END, code, message, files
+            forget_folder(version.base_path, version.number, self._cache)
             logger.warning("%s version %s does not load: %s", version.model, version.number, message)
             return False
         version.servable = servable

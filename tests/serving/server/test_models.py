@@ -175,6 +175,30 @@ def test_the_config_file_is_polled(base: Path, config: Path, publish: Publish, s
     wait_for(lambda: asked.version(label="stable") == 1)
 
 
+def test_what_is_wrong_is_said_once(base: Path, config: Path, serve: Serve, wait_for: WaitFor, caplog) -> None:
+    asked = serve(None, config=config)
+    for text in ("model_config_list { config {", config_text(model_text(base, "all {}", {"stable": 9}))):
+        config.write_text(text)
+        wait_for(lambda: bool(caplog.records))
+        config.write_text(config_text(model_text(base, "specific { versions: 1 }")))
+        wait_for(lambda: asked.version() == 1)
+        config.write_text(config_text(model_text(base, "specific { versions: 1 versions: 2 }")))
+        wait_for(lambda: asked.version() == 2)
+        assert len(caplog.records) == 1
+        caplog.clear()
+
+
+def test_a_base_path_that_goes_leaves_what_is_loaded(base: Path, config: Path, serve: Serve, wait_for: WaitFor, caplog) -> None:
+    asked = serve(None, config=config)
+    base.rename(base.parent / "away")
+    wait_for(lambda: bool(caplog.records))
+    assert (asked.version(label="stable"), asked.version()) == (1, 2)
+    (base.parent / "away").rename(base)
+    shutil.rmtree(base / "2")
+    wait_for(lambda: asked.states() == {1: "AVAILABLE", 2: "END"})
+    assert len(caplog.records) == 1
+
+
 def test_versions_come_and_go_under_requests_that_never_fail(tmp_path: Path, publish: Publish, serve: Serve, wait_for) -> None:
     publish(tmp_path / "m", 1)
     asked = serve(tmp_path, "m")
