@@ -1,7 +1,7 @@
 """A photo as it is sent: JPEG, upright, gray or RGB, and neither too long nor too heavy.
 
-A JPEG like that goes out byte for byte as it came. Anything else that Pillow reads (PNG, WebP, CMYK, a phone's sideways photo) and
-pixels are converted, so that every server sees what a person sees and takes the request.
+A JPEG like that goes out byte for byte as it came. Other formats (`FORMATS`), CMYK, a phone's sideways photo and pixels are
+converted, so that every server sees what a person sees and takes the request.
 """
 
 import contextlib
@@ -25,6 +25,10 @@ MAX_SIDE_PX = 2048
 MAX_BYTES = 4_000_000
 JPEG_QUALITY = 95
 DOWNLOAD_BYTES = 64 << 20
+# Of all that Pillow opens, what photos come in: EPS, for one, would be run by Ghostscript.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+# EXIF's orientations that swap width and height; what stands there may be anything, also text.
+SIDEWAYS = (5, 6, 7, 8)
 # A path or a gs:// or http(s):// address; a file's bytes; pixels uint8 (h, w, 3) or (h, w); an image of Pillow's.
 PhotoLike = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image.Image
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
@@ -104,7 +108,7 @@ def prepare(photo: PhotoLike, name: str, max_side_px: int = MAX_SIDE_PX) -> Phot
             image.draft(None, (1, 1))
             image.load()
             return Photo(loaded, (1.0, 1.0))
-        width, height = image.size if orientation < 5 else image.size[::-1]
+        width, height = image.size[::-1] if orientation in SIDEWAYS else image.size
         # Lets a JPEG decode to a fraction of its size where that is enough.
         image.draft(None, (max_side_px, max_side_px))
         sent = ImageOps.exif_transpose(image).convert("RGB")
@@ -118,7 +122,7 @@ def _open(photo: bytes | NDArray[np.uint8] | Image.Image) -> Image.Image:
     if isinstance(photo, Image.Image):
         return photo.copy()
     if isinstance(photo, bytes):
-        return Image.open(io.BytesIO(photo))
+        return Image.open(io.BytesIO(photo), formats=FORMATS)
     if photo.dtype != np.uint8 or photo.ndim not in (2, 3) or photo.shape[2:] not in ((), (3,)) or not photo.size:
         raise ValueError(f"pixels are uint8 (height, width, 3) or (height, width), received {photo.dtype} {photo.shape}")
     return Image.fromarray(photo)

@@ -1,6 +1,7 @@
 """Photos of every kind as they are sent: paths, bytes, pixels, Pillow's images, addresses; never too long or too heavy."""
 
 import io
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,25 @@ def test_a_heavy_photo_is_made_lighter_and_its_box_scaled_back() -> None:
     side = Image.open(io.BytesIO(sent.jpeg)).width
     assert side < MAX_SIDE_PX
     assert sent.upright_box(np.array([0, 0, side, side], np.float32)) == pytest.approx((0, 0, MAX_SIDE_PX, MAX_SIDE_PX))
+
+
+@pytest.mark.parametrize(
+    ("value_type", "value", "size"),
+    [(3, b"\6\0\0\0", (20, 40)), (3, b"\x09\0\0\0", (40, 20)), (2, b"6\0\0\0", (40, 20)), (7, b"\6\0\0\0", (40, 20))],
+)
+def test_whatever_stands_for_the_orientation(photo: MakePhoto, value_type: int, value: bytes, size: tuple[int, int]) -> None:
+    """A number that turns, one that means nothing, a text, and bytes."""
+    entry = struct.pack("<HHHI4s", 1, 0x112, value_type, 1 if value_type == 3 else 2, value)
+    sent = prepare(photo("red", (40, 20), exif=b"Exif\0\0II*\0\x08\0\0\0" + entry + bytes(4)), "it")
+    assert Image.open(io.BytesIO(sent.jpeg)).size == size
+    assert sent.box_scale == (1, 1)
+
+
+def test_a_program_is_no_photo() -> None:
+    """PostScript, which Pillow would have Ghostscript run."""
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\n0 0 moveto 20 20 lineto stroke\nshowpage\n%%EOF\n"
+    with pytest.raises(UserError, match="it: expected a photo .* its format is unknown"):
+        prepare(program, "it")
 
 
 def test_the_longest_side_is_the_callers_choice(address: str, photo: MakePhoto) -> None:
