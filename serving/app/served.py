@@ -4,8 +4,9 @@ from pathlib import Path
 
 from components.common.repository import CONFIG, GRAPH, complete_versions
 from components.common.whole import whole_file
-from serving.client.labels import read_config, write_config
+from serving.client.labels import write_config
 from serving.client.messages.tf_serving_pb2 import ModelServerConfig
+from serving.client.move import read
 
 
 class Served:
@@ -56,6 +57,5 @@ def labels_in(repository: Path, model: str) -> dict[str, int]:
     path = repository / CONFIG
     if not path.is_file():
         return {}
-    config = read_config(path.read_text("utf-8"), str(path))
-    entries = [entry for entry in config.model_config_list.config if entry.name == model]
+    entries = [entry for entry in read(str(path)).model_config_list.config if entry.name == model]
     return {label: version for entry in entries for label, version in entry.version_labels.items()}

@@ -1,6 +1,7 @@
 """The client's commands `predict`, `status` and `label`."""
 
 import contextlib
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,8 @@ def predict(
                     saved.pop(number, None)
                 elif number in saved:
                     draw.save_annotated(outcome.photo, outcome.prediction, saved[number], outcome.name)
-                write(outcome)
+                # Without what was downloaded: that may be more than memory holds.
+                write(dataclasses.replace(outcome, photo=outcome.name))
         if output:
             click.echo(f"wrote {output}: {len(found) - len(aside)} predictions")
         elif as_json:
@@ -87,7 +89,7 @@ def status(config: str | None, **server: Any) -> None:
 @click.argument("name")
 @click.argument("version", type=click.IntRange(min=0), required=False)
 @options.server("Addresses of all servers of the model, host:port[,host:port...].", deadline_s=60.0)
-@click.option("--config", required=True, metavar="FILE", help="The servers' models.config; it is written when all have agreed.")
+@click.option("--config", required=True, metavar="FILE", help="The servers' models.config; it changes when all have agreed.")
 @click.option("--remove", is_flag=True, help="Remove the label instead.")
 def label(name: str, version: int | None, config: str, remove: bool, **server: Any) -> None:
     """Point the label NAME to VERSION, on every server and in the config, or nowhere.
@@ -101,13 +103,11 @@ def label(name: str, version: int | None, config: str, remove: bool, **server: A
         from serving.client.client import Client
 
         settings = options.settings(**server)
-        before = move.read(config)
         with contextlib.ExitStack() as stack:
             clients = [
                 stack.enter_context(Client(**settings | {"server": address.strip()})) for address in settings["server"].split(",")
             ]
-            after = move.move_label(clients, before, settings["model"], name, version, settings["deadline_s"])
-        move.write(config, after)
+            move.move_label(clients, config, settings["model"], name, version, settings["deadline_s"])
         click.echo(f"{name}: {'removed' if version is None else f'version {version}'} on {len(clients)} server(s) and in {config}")
 
 

@@ -63,7 +63,7 @@ def _fitting_font(
 
 def output_paths(photos: list[Path], folder: Path) -> list[Path]:
     """`folder/<stem>-predicted.jpg` for every photo, numbered where two photos share a stem; never a photo's own path."""
-    taken: set[str] = set()
+    taken = {photo.name for photo in photos if photo.resolve().parent == folder.resolve()}
     paths = []
     for photo in photos:
         name, number = f"{photo.stem}-predicted.jpg", 1

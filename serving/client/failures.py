@@ -7,6 +7,8 @@ from serving.client.connection import PREDICT, RELOAD, Connection
 from serving.client.wire import Model
 
 Code = grpc.StatusCode
+# What TF Serving says with UNAVAILABLE, and the embedded server with RESOURCE_EXHAUSTED.
+FULL = "scheduling queue"
 
 
 class CallError(UserError):
@@ -38,6 +40,10 @@ def _about_label(model: Model, details: str) -> bool:
 
 def _explain(code: grpc.StatusCode, details: str, method: str, model: Model, deadline_s: float) -> str:
     match code:
+        case Code.RESOURCE_EXHAUSTED if "larger than max" in details:
+            return f"the request is too large for the server ({details}); send smaller photos or raise the server's limit"
+        case _ if code is Code.RESOURCE_EXHAUSTED or FULL in details:
+            return f"the server has more to do than it can ({details}); send less at once or try later"
         case Code.UNAVAILABLE | Code.CANCELLED if any(word in details.lower() for word in ("ssl", "tls", "certificate")):
             return f"the TLS connection fails: {details}; look at --tls-ca, --tls-cert and --tls-key"
         case Code.UNAVAILABLE | Code.CANCELLED:
@@ -46,10 +52,6 @@ def _explain(code: grpc.StatusCode, details: str, method: str, model: Model, dea
             return f"no answer within {deadline_s:g} s; raise --deadline, send fewer photos or look at the server"
         case Code.UNAUTHENTICATED | Code.PERMISSION_DENIED:
             return f"expected a token that the server accepts ({details}); give it with --token-file"
-        case Code.RESOURCE_EXHAUSTED if "larger than max" in details:
-            return f"the photo is too large for the server ({details}); shrink it or raise the server's limit"
-        case Code.RESOURCE_EXHAUSTED:
-            return f"the server has more to do than it can ({details}); send less at once or try later"
         case Code.UNIMPLEMENTED | Code.UNKNOWN | Code.INTERNAL:
             return f"expected a server that speaks TF Serving's API, received {code.name}: {details}"
         case _ if method == RELOAD:

@@ -1,20 +1,16 @@
-"""A label moved on all servers of a model, or on none.
+"""A label moved on all servers of a model and in their models.config, or nowhere.
 
 A version is loaded first and the label moved when it is AVAILABLE everywhere: servers refuse a label to what they do not serve
 (tensorflow_serving/model_servers/server_core.cc, UpdateModelVersionLabelMap).
 """
 
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import grpc
 
-from components.common import storage
+from components.common import exchange
 from components.common.errors import UserError
-from components.common.repository import CONFIG
-from components.common.whole import whole_file
 from serving.client.client import Client
 from serving.client.failures import CallError
 from serving.client.labels import read_config, with_label, with_version, write_config
@@ -23,18 +19,19 @@ from serving.client.messages.tf_serving_pb2 import ModelServerConfig
 POLL_S = 0.2
 
 
-def move_label(
-    clients: Sequence[Client], config: ModelServerConfig, model: str, label: str, version: int | None, wait_s: float
-) -> ModelServerConfig:
-    """Has every server load `version` and point `label` of `model` to it (None: forget the label); returns their config then.
+def move_label(clients: Sequence[Client], where: str, model: str, label: str, version: int | None, wait_s: float) -> None:
+    """Has every server load `version` and point `label` of `model` to it (None: forget the label), then writes so to their config.
 
     Args:
-        config: what the servers have now, and are set back to where anything fails.
+        where: their config, a file or an object; where anything fails they are set back to what it says.
         wait_s: for the version to be AVAILABLE.
 
     Raises:
-        UserError: no such model or label; a server is not there, refuses, or does not load the version in time.
+        UserError: no config, model or label; a server is not there, refuses, or does not load the version in time; or someone else
+            has changed the config meanwhile.
     """
+    seen = exchange.read(where)
+    config = _parsed(seen, where)
     after = with_label(config, model, label, version)
     loaded = config if version is None else with_version(config, model, version)
     asked: list[Client] = []
@@ -50,12 +47,14 @@ def move_label(
         for client in clients:
             asked.append(client)
             client.reload(after)
+        if not exchange.write(where, write_config(after).encode(), seen):
+            config = read(where)
+            raise UserError(f"{where}: someone else has changed it meanwhile; try again")
     except UserError as error:
         raise UserError(f"{error}; {_set_back(asked, config)}") from None
     except BaseException:
         _set_back(asked, config)
         raise
-    return after
 
 
 def read(where: str) -> ModelServerConfig:
@@ -64,22 +63,13 @@ def read(where: str) -> ModelServerConfig:
     Raises:
         UserError: there is none, or it is something else.
     """
-    try:
-        return read_config(storage.read_bytes(where).decode("utf-8"), where)
-    except UnicodeDecodeError:
-        raise UserError(f"{where}: expected a ModelServerConfig of TF Serving as text, received something else") from None
+    return _parsed(exchange.read(where), where)
 
 
-def write(where: str, config: ModelServerConfig) -> None:
-    """Writes the config, whole, to a file or an object."""
-    if not storage.is_remote(where):
-        with whole_file(Path(where)) as partial:
-            partial.write_text(write_config(config), "utf-8")
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / CONFIG
-        path.write_text(write_config(config), "utf-8")
-        storage.upload(path, where)
+def _parsed(seen: exchange.Snapshot, where: str) -> ModelServerConfig:
+    if not seen.generation:
+        raise UserError(f"{where}: no such file")
+    return read_config(seen.content.decode("utf-8", "replace"), where)
 
 
 def _wait_until_available(client: Client, version: int, deadline: float) -> None:
@@ -101,11 +91,11 @@ def _wait_until_available(client: Client, version: int, deadline: float) -> None
 
 
 def _set_back(asked: Sequence[Client], config: ModelServerConfig) -> str:
-    """Gives every server that was asked for a change its old config again; says how that went."""
+    """Gives every server that was asked for a change `config` again; says how that went."""
     failed = []
     for client in dict.fromkeys(asked):
         try:
             client.reload(config)
         except UserError as error:
             failed.append(str(error))
-    return f"not set back: {'; '.join(failed)}" if failed else "all servers have their labels as before"
+    return f"not set back: {'; '.join(failed)}" if failed else "all servers have the labels that the config says"

@@ -35,6 +35,7 @@ def test_every_version_is_served_with_the_labels_as_they_move(sources: Sources, 
 
 def test_without_labels_there_are_none(sources: Sources, tmp_path: Path) -> None:
     assert labels_in(tmp_path, "marque") == labels_in(Path(sources.repository), "another") == Sources().labels() == {}
-    (tmp_path / CONFIG).write_text("{ nonsense", "utf-8")
-    with pytest.raises(UserError, match="ModelServerConfig"):
-        labels_in(tmp_path, "marque")
+    for nonsense in (b"{ nonsense", b"\xff"):
+        (tmp_path / CONFIG).write_bytes(nonsense)
+        with pytest.raises(UserError, match="ModelServerConfig"):
+            labels_in(tmp_path, "marque")

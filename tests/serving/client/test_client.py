@@ -137,7 +137,7 @@ def test_a_photo_above_the_servers_limit(repository: Path) -> None:
     Image.fromarray(noise).save(data, "JPEG")
     small = embedded.start(repository, "marque", host="localhost", port=0, max_message_bytes=10_000)
     try:
-        with pytest.raises(UserError, match="the photo is too large for the server"):
+        with pytest.raises(UserError, match="the request is too large for the server"):
             Client(f"localhost:{small.port}").predict([data.getvalue()])
     finally:
         small.stop(0)

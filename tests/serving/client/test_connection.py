@@ -37,6 +37,7 @@ class Flaky(prediction_service_pb2_grpc.PredictionServiceServicer, model_service
         self.codes = list(codes)
         self.seen: list[str | None] = []
         self.token = ""
+        self.details = "not now"
 
     def _fail_first(self, context: Context) -> None:
         header = dict(context.invocation_metadata()).get("authorization")
@@ -44,7 +45,7 @@ class Flaky(prediction_service_pb2_grpc.PredictionServiceServicer, model_service
         if self.token and header != f"Bearer {self.token}":
             context.abort(Code.UNAUTHENTICATED, f"{header} is not the token")
         if self.codes:
-            context.abort(self.codes.pop(0), "not now")
+            context.abort(self.codes.pop(0), self.details)
 
     def Predict(self, request: predict_pb2.PredictRequest, context: Context) -> predict_pb2.PredictResponse:  # noqa: N802
         self._fail_first(context)
@@ -114,6 +115,14 @@ def test_it_gives_up_in_one_line(photo: MakePhoto) -> None:
         with pytest.raises(UserError, match=r"the server has more to do than it can \(not now\)"):
             client.predict([photo("red")])
         assert len(servicer.seen) == 5
+
+
+def test_a_full_queue_of_tf_serving_is_no_missing_server(photo: MakePhoto) -> None:
+    servicer = Flaky([Code.UNAVAILABLE])
+    servicer.details = "The batch scheduling queue to which this task was submitted is full"
+    full = r"the server has more to do than it can \(The batch scheduling queue"
+    with serving(servicer) as address, Client(address, retries=0) as client, pytest.raises(UserError, match=full):
+        client.predict([photo("red")])
 
 
 @pytest.mark.parametrize("code", [Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.INTERNAL, Code.DEADLINE_EXCEEDED, Code.ABORTED])

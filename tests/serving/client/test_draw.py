@@ -48,3 +48,8 @@ def test_a_small_photo_is_enlarged_with_its_box(tmp_path: Path, photo: Callable[
 def test_photos_of_one_name_do_not_overwrite_each_other() -> None:
     paths = output_paths([Path("a/car.jpg"), Path("b/car.png"), Path("car-predicted.jpg")], Path("out"))
     assert [path.name for path in paths] == ["car-predicted.jpg", "car-predicted-2.jpg", "car-predicted-predicted.jpg"]
+
+
+def test_no_photo_is_overwritten_where_they_are_saved_beside_them() -> None:
+    paths = output_paths([Path("cars/car.jpg"), Path("cars/car-predicted.jpg")], Path("cars/../cars"))
+    assert [path.name for path in paths] == ["car-predicted-2.jpg", "car-predicted-predicted.jpg"]

@@ -14,6 +14,7 @@ from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
 from components.common.errors import UserError
 from components.common.storage import read_bytes, upload
 from serving.__main__ import main
+from serving.client import move
 from serving.client.client import Client
 from serving.client.labels import label_of, read_config
 from serving.server import server as embedded
@@ -83,7 +84,36 @@ def test_where_one_refuses_the_others_are_set_back(config: Path, servers: list[s
         assert pointed_to(servers[0], photo) == 3
         with Client(servers[0]) as client:
             assert {entry.version for entry in client.status() if entry.state == "AVAILABLE"} == {3, 4}
-    assert "all servers have their labels as before" in ended.stderr
+    assert "all servers have the labels that the config says" in ended.stderr
+
+
+def test_a_config_that_someone_else_changes_meanwhile_is_not_overwritten(
+    config: Path, servers: list[str], photo: MakePhoto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = config.read_text().replace('key: "stable" value: 3', 'key: "stable" value: 4')
+    wait = move._wait_until_available
+
+    def wait_while_someone_writes(*arguments: Any) -> None:
+        config.write_text(moved)
+        wait(*arguments)
+
+    monkeypatch.setattr(move, "_wait_until_available", wait_while_someone_writes)
+    ended = run("label", "canary", 4, "--config", config, "--server", servers[0])
+    assert (ended.exit_code, ended.stderr.count("\n")) == (1, 1)
+    assert "models.config: someone else has changed it meanwhile; try again; all servers have the labels" in ended.stderr
+    assert config.read_text() == moved
+    assert pointed_to(servers[0], photo) == 4
+    with pytest.raises(UserError, match="expected a label of model 'marque', received 'canary'"):
+        pointed_to(servers[0], photo, "canary")
+
+
+def test_a_config_that_cannot_be_written_leaves_the_servers_as_they_were(
+    config: Path, servers: list[str], photo: MakePhoto
+) -> None:
+    config.with_name(".models.config.lock").mkdir()
+    ended = run("label", "stable", 4, "--config", config, "--server", ",".join(servers))
+    assert (ended.exit_code, ended.stderr.count("\n")) == (1, 1)
+    assert [pointed_to(address, photo) for address in servers] == [3, 3]
 
 
 class Refusing(model_service_pb2_grpc.ModelServiceServicer):
