@@ -13,4 +13,5 @@ def shown(show: Callable[[Sources], None], sources: Sources) -> None:
     try:
         show(sources)
     except UserError as error:
-        st.error(str(error), icon=":material/error:")
+        # Names from outside are in it, and Streamlit reads it as Markdown: none may become a picture from elsewhere.
+        st.error(str(error).replace("[", r"\["), icon=":material/error:")

@@ -24,4 +24,4 @@ def show(sources: Sources) -> None:
     if len(page) > SHOWN_BYTES:
         st.info(f"The report has {len(page) / 1e6:.0f} MB, too much to show here; download it and open it in a browser.")
     else:
-        st.iframe(page.decode("utf-8"), height=HEIGHT_PX, alt="The evaluation's report")
+        st.iframe(page.decode("utf-8", "replace"), height=HEIGHT_PX, alt="The evaluation's report")

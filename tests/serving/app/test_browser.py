@@ -75,6 +75,8 @@ def test_what_is_no_photo_is_one_line(open_page: OpenPage, photo: tuple[str, byt
     assert "\n" not in line.inner_text()
     upload(page, photo[1][:300], "cut.jpg")
     expect(line).to_contain_text("cut.jpg: expected a photo")
+    upload(page, b"x", "![a](https:example.org) car.jpg")  # read as Markdown it would be a picture from there
+    expect(line).to_contain_text("![a](https:example.org) car.jpg: expected a photo")
 
 
 def test_a_test_photo_is_known_on_every_page(open_page: OpenPage) -> None:
