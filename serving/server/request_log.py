@@ -10,23 +10,24 @@ import logging
 import os
 import queue
 import random
+import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import quote
 
 import grpc
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from components.common.index import masked_crc
-from serving.server.metrics import COUNTED_METHODS
 
 if TYPE_CHECKING:
     from serving.server.core import Call
 
-LOG_FIELDS = dict(zip(COUNTED_METHODS, ("predict_log", "classify_log", "regress_log"), strict=True))
+LOG_FIELDS = {"Predict": "predict_log", "Classify": "classify_log", "Regress": "regress_log"}
 COMPLETE, PARTIAL = ".tfrecord", ".partial"
 MAX_WAITING = 1024
 Counted = Callable[[str, grpc.StatusCode], None]
@@ -155,7 +156,7 @@ class RequestLog:
     def _open(self, model: str) -> _File:
         self._number += 1
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        path = self._folder / model / f"{stamp}-{os.getpid()}-{self._number}{COMPLETE}"
+        path = self._folder / _folder_name(model) / f"{stamp}-{os.getpid()}-{self._number}{COMPLETE}"
         path.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered: a write that fails says so at once, and the records before it are whole.
         file = _File(path, path.with_name(path.name + PARTIAL).open("xb", buffering=0))
@@ -196,6 +197,11 @@ class RequestLog:
         if not self._in_trouble:
             logger.warning("%s: requests cannot be logged there: %s; they are answered all the same", self._folder, error.strerror)
         self._in_trouble = True
+
+
+def _folder_name(model: str) -> str:
+    """Whoever may reload the config names the models: none may lead out of the folder."""
+    return re.sub(r"^\.", "%2E", quote(model, safe=""))
 
 
 def _write_whole(handle: BinaryIO, record: bytes) -> None:

@@ -5,6 +5,7 @@ Paths, their errors and the HTTP codes follow TF Serving's `model_servers/http_r
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,6 +67,7 @@ HTTP_STATUS = {
     grpc.StatusCode.UNAUTHENTICATED: 401,
 }
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 
 def application(core: Core, metrics: Metrics, max_body_bytes: int = MAX_BODY_BYTES) -> Starlette:
@@ -198,5 +200,6 @@ async def _refused(_request: Request, error: Any) -> Response:
     return _error(error.status_code, error.detail)
 
 
-async def _failed(_request: Request, _: Exception) -> Response:
+async def _failed(request: Request, error: Exception) -> Response:
+    logger.error("%s %r failed", request.method, request.scope["path"], exc_info=error)
     return _error(500, "internal error")

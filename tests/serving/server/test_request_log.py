@@ -192,6 +192,17 @@ def test_a_folder_that_cannot_be_is_said_once(
     ]
 
 
+@pytest.mark.parametrize(
+    ("model", "folder"), [("../up", "%2E.%2Fup"), ("..", "%2E."), ("/tmp", "%2Ftmp"), ("a\0b", "a%00b"), ("v1.2", "v1.2")]
+)
+def test_no_name_of_a_model_leads_elsewhere(tmp_path: Path, start: Start, model: str, folder: str) -> None:
+    log = start(folder=tmp_path / "log")
+    log.finished(call(1, model=model))
+    log.stop()
+    assert numbers(files_of(tmp_path / "log", folder)) == [1]
+    assert list(tmp_path.iterdir()) == [tmp_path / "log"]
+
+
 def test_what_does_not_fit_the_queue_is_counted(tmp_path: Path, start: Start, counts: Counter[tuple[str, str]]) -> None:
     log = start(max_waiting_bytes=500)
     log.finished(call(1))
