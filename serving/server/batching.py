@@ -2,9 +2,9 @@
 
 Rows of one signature of one loaded version, alike in type and in the sizes behind the rows, are joined up to `max_batch` and filled
 up to the next allowed size with copies of the first row. After a batch of several requests the next may wait a moment (at most a
-quarter of that run's time) for as many again. Longer requests are split and their answers joined. Where a joined run fails, its
-halves run, so that a broken photo fails its own request alone. What has no rows, or a model that does not answer row by row, runs
-alone.
+quarter of that run's time) for its share of those who ask. Longer requests are split and their answers joined. Where a joined run
+fails, its halves run, so that a broken photo fails its own request alone. What has no rows, or a model that does not answer row by
+row, runs alone.
 
 All of it lives in one event loop except the runs themselves, which worker threads make; a finished batch wakes the loop once.
 """
@@ -72,10 +72,14 @@ class _Part:
 @dataclass(eq=False)
 class _Batch:
     parts: list[_Part]
-    joined: bool
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     padded_rows: int = 0
+
+    @property
+    def rows(self) -> int:
+        """0 of what runs alone."""
+        return sum(part.rows for part in self.parts)
 
 
 class Batcher:
@@ -88,7 +92,7 @@ class Batcher:
         self._lanes: OrderedDict[Hashable, deque[_Part]] = OrderedDict()
         self._waiting = self._waiting_bytes = 0
         self._idle = settings.workers
-        self._expected_rows = 0
+        self._waiting_rows = self._running_rows = self._expected_rows = 0
         self._patient_until = 0.0
         self._scheduled: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -153,6 +157,7 @@ class Batcher:
         size = sum(map(size_bytes, inputs.values()))
         part = _Part(servable, signature, inputs, rows or 0, size, places, self._loop.create_future())
         self._waiting += places
+        self._waiting_rows += part.rows
         self._waiting_bytes += size
         key: Hashable = (
             (id(servable), signature.name, tuple((alias, values.dtype, values.shape[1:]) for alias, values in inputs.items()))
@@ -185,6 +190,7 @@ class Batcher:
         """The part no longer waits."""
         if part.bytes >= 0:
             self._waiting -= part.places
+            self._waiting_rows -= part.rows
             self._waiting_bytes -= part.bytes
             part.bytes = -1
 
@@ -192,8 +198,10 @@ class Batcher:
         """Hands batches to the idle workers."""
         self._scheduled = None
         while self._idle and (parts := self._next()):
+            batch = _Batch(parts)
             self._idle -= 1
-            self._jobs.put(_Batch(parts, joined=parts[0].rows > 0))
+            self._running_rows += batch.rows
+            self._jobs.put(batch)
 
     def _next(self) -> list[_Part]:
         """The parts of the next batch, of the lane that waits longest; none when none is due."""
@@ -251,7 +259,7 @@ class Batcher:
         """What came of each part."""
         first = parts[0]
         try:
-            if not batch.joined:
+            if not batch.rows:
                 return [first.servable.run(first.signature, first.inputs)]
             return self._joined(batch, parts)
         except Exception as error:
@@ -284,8 +292,10 @@ class Batcher:
 
     def _finish(self, batch: _Batch, outcomes: Sequence[Outcome]) -> None:
         self._idle += 1
+        self._running_rows -= batch.rows
         # Those who are answered now ask again at once, as a rule. The first of them would run alone; together they are cheaper.
-        self._expected_rows = sum(part.rows for part in batch.parts) if len(batch.parts) > 1 else 0
+        shared = (batch.rows + self._running_rows + self._waiting_rows) // self._settings.workers
+        self._expected_rows = shared if len(batch.parts) > 1 else 0
         self._patient_until = time.monotonic() + min(batch.seconds * PATIENCE, MAX_PATIENCE_S)
         self._dispatch()
         for part, outcome in zip(batch.parts, outcomes, strict=True):
@@ -304,7 +314,7 @@ class Batcher:
                 first.servable.name,
                 first.servable.version,
                 len(batch.parts),
-                sum(part.rows for part in batch.parts),
+                batch.rows,
                 batch.padded_rows,
                 batch.started - first.arrived,
                 batch.seconds,
