@@ -1,5 +1,6 @@
 """Writes a pipeline as the YAML that every runner takes: this machine, a Kubeflow cluster, Vertex."""
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 from kfp import compiler
 
 import components
+import serving
 from components.common.fingerprint import fingerprint
 from components.common.whole import whole_file
 from pipelines.batch import batch_pipeline
@@ -21,8 +23,10 @@ from pipelines.tuning import tuning_pipeline
 
 def default_image() -> str:
     """A name for steps that run without containers: the version and a hash of their code, so that kfp's cache tells runs apart."""
-    digest = fingerprint(Path(components.__path__[0]))
-    return f"marque:{metadata.version('marque')}-{digest[:12]}"
+    digest = hashlib.sha256()
+    for package in (components, serving):  # no step runs the app
+        digest.update(fingerprint(Path(package.__path__[0]), without=("__pycache__", "app")).encode())
+    return f"marque:{metadata.version('marque')}-{digest.hexdigest()[:12]}"
 
 
 def compile_training(output: Path, images: Images, *, shard_tasks: int = 2, gpus: int = 0, retries: int = 0) -> None:

@@ -1,12 +1,16 @@
 """The compiled graph: both documents against the golden file, and what it asks of a cluster."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from click.testing import CliRunner
 
+import components
+import serving
 from pipelines.__main__ import main
 from pipelines.compile import compile_training, default_image
 
@@ -65,9 +69,19 @@ def test_shards_are_written_by_as_many_tasks_as_asked(tmp_path: Path) -> None:
     assert [loop["parameterIterator"]["items"]["raw"] for loop in loops] == ["[0, 1, 2]"]
 
 
-def test_the_image_is_tagged_by_the_code() -> None:
-    assert re.fullmatch(r"marque:\d+\.\d+\.\d+-[0-9a-f]{12}", default_image())
-    assert default_image() == default_image()
+def test_the_image_is_tagged_by_the_code_that_steps_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in (components, serving):
+        copy = shutil.copytree(package.__path__[0], tmp_path / package.__name__, ignore=shutil.ignore_patterns("__pycache__"))
+        monkeypatch.setattr(package, "__path__", [str(copy)])
+    before = default_image()
+    assert re.fullmatch(r"marque:\d+\.\d+\.\d+-[0-9a-f]{12}", before)
+    (tmp_path / "serving" / "app" / "main.py").write_text("no step runs it")
+    assert default_image() == before
+    tags = {before}
+    for file in ("components/deploy/step.py", "serving/client/client.py", "serving/server/core.py"):
+        (tmp_path / file).write_text("other code")
+        tags.add(default_image())
+    assert len(tags) == 4
 
 
 def test_the_command_writes_the_yaml(tmp_path: Path) -> None:
@@ -79,10 +93,10 @@ def test_the_command_writes_the_yaml(tmp_path: Path) -> None:
 
 
 def test_kfp_reads_it(tmp_path: Path) -> None:
-    from kfp import components
+    from kfp.components import load_component_from_file
 
     compile_training(tmp_path / "training.yaml", "marque:golden")
-    loaded = components.load_component_from_file(str(tmp_path / "training.yaml"))
+    loaded = load_component_from_file(str(tmp_path / "training.yaml"))
     assert loaded.name == "marque-training"
     assert "source" in loaded.component_spec.inputs
 
