@@ -27,11 +27,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from components.common.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = "marque.dataset/1"
 SPLITS = ("train", "validation", "test")
@@ -57,13 +58,13 @@ class Dataset:
     folder: Path
     info: dict[str, Any]
     classes: list[str]
-    annotations: pd.DataFrame
+    annotations: "pd.DataFrame"
 
-    def split(self, name: str) -> pd.DataFrame:
+    def split(self, name: str) -> "pd.DataFrame":
         """The rows of one split."""
         return self.annotations[self.annotations["split"] == name]
 
-    def photos(self, rows: pd.DataFrame) -> Iterator[bytes]:
+    def photos(self, rows: "pd.DataFrame") -> Iterator[bytes]:
         """The JPEG bytes of `rows`, in their order.
 
         Raises:
@@ -84,6 +85,8 @@ def open_dataset(folder: str | Path) -> Dataset:
     Raises:
         UserError: no dataset there, or one of another schema version.
     """
+    import pandas as pd  # takes longer than all else that those import who want read_info alone
+
     folder = Path(folder)
     info = read_info(folder / "dataset.json", SCHEMA, "a dataset written by ingest")
     classes = json.loads((folder / "classes.json").read_text("utf-8"))
