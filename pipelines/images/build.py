@@ -42,7 +42,6 @@ def build(engine: Engine, names: Mapping[str, str], base: str = "", cache: bool 
                 f"--file={ROOT / CONTAINERFILE}",
                 f"--target={image.target}",
                 *(f"--build-arg={key}={value}" for key, value in values.items()),
-                # As flags, since podman takes a LABEL of the file from its cache with an older revision.
                 *(f"--label=org.opencontainers.image.{key}={value}" for key, value in _labels().items() if value),
                 *secrets,
                 f"--tag={reference}",
