@@ -1,22 +1,16 @@
 """A label moved on all servers of a model and in their models.config, or nowhere.
 
-A version is loaded first and the label moved when it is AVAILABLE everywhere: servers refuse a label to what they do not serve
-(tensorflow_serving/model_servers/server_core.cc, UpdateModelVersionLabelMap).
+A version is loaded first and the label moved when it is AVAILABLE everywhere.
 """
 
-import time
 from collections.abc import Sequence
-
-import grpc
 
 from components.common import exchange
 from components.common.errors import UserError
 from serving.client.client import Client
-from serving.client.failures import CallError
 from serving.client.labels import read_config, with_label, with_version, write_config
+from serving.client.loading import load
 from serving.client.messages.tf_serving_pb2 import ModelServerConfig
-
-POLL_S = 0.2
 
 
 def move_label(clients: Sequence[Client], where: str, model: str, label: str, version: int | None, wait_s: float) -> None:
@@ -24,7 +18,7 @@ def move_label(clients: Sequence[Client], where: str, model: str, label: str, ve
 
     Args:
         where: their config, a file or an object; where anything fails they are set back to what it says.
-        wait_s: for the version to be AVAILABLE.
+        wait_s: for the version to be AVAILABLE on each server.
 
     Raises:
         UserError: no config, model or label; a server is not there, refuses, or does not load the version in time; or someone else
@@ -36,14 +30,11 @@ def move_label(clients: Sequence[Client], where: str, model: str, label: str, ve
     loaded = config if version is None else with_version(config, model, version)
     asked: list[Client] = []
     try:
-        for client in clients:
-            if loaded != config:
-                asked.append(client)
-                client.reload(loaded)
         if version is not None:
-            deadline = time.monotonic() + wait_s
             for client in clients:
-                _wait_until_available(client, version, deadline)
+                if loaded != config:
+                    asked.append(client)
+                load(client, loaded, [version], wait_s)
         for client in clients:
             asked.append(client)
             client.reload(after)
@@ -70,24 +61,6 @@ def _parsed(seen: exchange.Snapshot, where: str) -> ModelServerConfig:
     if not seen.generation:
         raise UserError(f"{where}: no such file")
     return read_config(seen.content.decode("utf-8", "replace"), where)
-
-
-def _wait_until_available(client: Client, version: int, deadline: float) -> None:
-    while True:
-        try:
-            status = next((entry for entry in client.status() if entry.version == version), None)
-        except CallError as error:
-            if error.code is not grpc.StatusCode.NOT_FOUND:
-                raise
-            status = None
-        state = status.state if status else "unknown"
-        if state == "AVAILABLE":
-            return
-        if status and status.message:
-            raise UserError(f"{client.server}: version {version} does not load: {status.message}")
-        if time.monotonic() >= deadline:
-            raise UserError(f"{client.server}: expected version {version} AVAILABLE in time, its state is {state}")
-        time.sleep(POLL_S)
 
 
 def _set_back(asked: Sequence[Client], config: ModelServerConfig) -> str:

@@ -91,13 +91,13 @@ def test_a_config_that_someone_else_changes_meanwhile_is_not_overwritten(
     config: Path, servers: list[str], photo: MakePhoto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved = config.read_text().replace('key: "stable" value: 3', 'key: "stable" value: 4')
-    wait = move._wait_until_available
+    load = move.load
 
-    def wait_while_someone_writes(*arguments: Any) -> None:
+    def load_while_someone_writes(*arguments: Any) -> None:
         config.write_text(moved)
-        wait(*arguments)
+        load(*arguments)
 
-    monkeypatch.setattr(move, "_wait_until_available", wait_while_someone_writes)
+    monkeypatch.setattr(move, "load", load_while_someone_writes)
     ended = run("label", "canary", 4, "--config", config, "--server", servers[0])
     assert (ended.exit_code, ended.stderr.count("\n")) == (1, 1)
     assert "models.config: someone else has changed it meanwhile; try again; all servers have the labels" in ended.stderr
