@@ -5,7 +5,7 @@
   <model>/<version>/         a SavedModel; the version is an integer, folders of any other name are ignored
     saved_model.pb           arrives last: without it the version is not there yet
 
-Whoever asks by label gets `stable`; `canary` points to the version that is being tried out.
+Whoever asks by label gets `stable`; `canary` points to the version that is being tried out, `previous` to what was stable before.
 """
 
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ CONFIG = "models.config"
 GRAPH = "saved_model.pb"
 STABLE = "stable"
 CANARY = "canary"
+PREVIOUS = "previous"
 
 
 def is_version(name: str) -> bool:

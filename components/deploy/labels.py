@@ -16,11 +16,10 @@ from typing import Self
 
 from components.common import exchange
 from components.common.errors import UserError
-from components.common.repository import CANARY, STABLE
+from components.common.repository import CANARY, PREVIOUS, STABLE
 from serving.client.labels import read_config, write_config
 from serving.client.messages.tf_serving_pb2 import ModelConfig, ModelServerConfig
 
-PREVIOUS = "previous"
 PLATFORM = "tensorflow"
 
 

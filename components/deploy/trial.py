@@ -15,7 +15,7 @@ class Limits:
     """`load_s` for a version to become available; `call_s` for one answer; `watched` requests to each of two versions on a server.
 
     The new version's median latency may be `max_slowdown` times the former's, and `slack_ms` on top: medians, as the tail of so few
-    requests is noise; its share of failed requests may be `max_more_errors` above the former's.
+    requests is noise.
     """
 
     load_s: float = 300.0
@@ -23,7 +23,6 @@ class Limits:
     watched: int = 40
     max_slowdown: float = 2.0
     slack_ms: float = 20.0
-    max_more_errors: float = 0.0
 
 
 @dataclass
@@ -75,8 +74,7 @@ def watch(
             watched.ask(request, version, check=True)
             if former is not None:
                 compared.ask(request, former, check=False)
-    allowed = len(compared.errors) + limits.max_more_errors * limits.watched
-    if len(watched.errors) > allowed:
+    if len(watched.errors) > len(compared.errors):
         raise UserError(
             f"watch on {server}: {len(watched.errors)} of {limits.watched} requests to version {version} failed, "
             f"{len(compared.errors)} to version {former or 'before'}: {watched.errors[0]}"
