@@ -64,13 +64,13 @@ class Rollout:
             self._say(f"version {self._version} is stable already")
             self._fleet.apply(self._labels.config(), self._limits.load_s)
             return
-        former = state.previous if state.stable == self._version else state.stable
+        former, previous = (state.previous, None) if state.stable == self._version else (state.stable, state.previous)
         try:
             self._forward(former)
         except (MovedError, LostLockError):
             raise
         except BaseException as error:
-            problems = self._set_back(former)
+            problems = self._set_back(former, previous)
             if not isinstance(error, UserError):
                 raise
             raise RolloutError(
@@ -103,14 +103,14 @@ class Rollout:
         self._check()
         self._fleet.apply(self._labels.move(to), self._limits.load_s)
 
-    def _set_back(self, former: int | None) -> list[str]:
+    def _set_back(self, former: int | None, previous: int | None) -> list[str]:
         """Labels first, while both versions are loaded, so that no request is lost; then the version goes."""
         self._check()
         state = self._labels.state
         labelled = state.moved(stable=former, canary=None, previous=None, load=self._version)
         config = self._labels.move(labelled)
         self._fleet.set_back(config, self._limits.load_s)
-        problems = self._fleet.set_back(self._labels.move(labelled.moved()), self._limits.load_s)
+        problems = self._fleet.set_back(self._labels.move(labelled.moved(previous=previous)), self._limits.load_s)
         if self._version not in self._labels.state.versions:  # a label of the user's points to it
             withdraw(self._root, self._version)
         return problems

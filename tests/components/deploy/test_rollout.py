@@ -94,6 +94,7 @@ def test_five_roll_outs_and_two_roll_backs_under_constant_requests_without_a_los
         for fault in ("other", "fails"):
             with pytest.raises(RolloutError):
                 faulty[fault].deploy(repository, address)
+            assert (labels(repository), served(address)) == ({"stable": 3, "previous": 2}, [2, 3])
         for number in range(4, 7):
             another(good, tmp_path / f"good{number}").deploy(repository, address, keep_versions=3)
     assert errors == []
