@@ -27,7 +27,9 @@ class Servable(tf.Module):
 
     def __init__(self, model: keras.Model, classes: list[str]):
         super().__init__()
-        self.model = model
+        # Not the model, whose variables Keras would save a second time: TF Serving would restore these and run without the others.
+        self.weights = [variable.value for variable in model.variables]
+        self._answer = lambda photos: model(photos, training=False)
         self.image_px = int(model.input_shape[1])
         self.classes = tf.constant(classes)
         self.top_k = min(TOP_K, len(classes))
@@ -36,7 +38,7 @@ class Servable(tf.Module):
     def serve(self, jpeg: tf.Tensor) -> Answer:
         """The signature described above."""
         photos, frames = tf.map_fn(self._load, jpeg, fn_output_signature=self._loaded_spec())
-        answer = self.model(tf.cast(photos, tf.float32), training=False)
+        answer = self._answer(tf.cast(photos, tf.float32))
         scores, ids = tf.math.top_k(tf.nn.softmax(answer["logits"]), self.top_k)
         boxes = tf.clip_by_value(answer["box"], 0.0, 1.0) * frames
         return {"labels": tf.gather(self.classes, ids), "scores": scores, "boxes": boxes}

@@ -11,8 +11,7 @@ from components.common.errors import UserError
 from components.common.repository import CONFIG, STABLE
 from serving.client.aio import AsyncClient
 from serving.client.client import Client
-from serving.client.labels import read_config, write_config
-from serving.client.messages.tf_serving_pb2 import ModelServerConfig
+from serving.client.labels import read_config
 from serving.client.move import move_label
 from tests.bench.serving.server_process import serving
 from tests.bench.serving.setting import MODEL
@@ -35,12 +34,11 @@ class Asked:
 
 def swap_under_load(repository: Path, photos: list[Path], seconds: float) -> dict[str, Any]:
     """Figures of `seconds` of requests while the label moves along `ORDER`, evenly spread."""
-    config_file = repository / CONFIG
-    config = _config(repository, [1], stable=1)
-    config_file.write_text(write_config(config), "utf-8")
+    config = repository / CONFIG
+    config.write_text(_loading(repository, 1), "utf-8")
     asked = Asked()
-    with serving(f"--config={config_file}", "--rest-port=-1", "--poll-s=0") as server:
-        asyncio.run(_ask_and_move(server.address, config, repository, photos, seconds, asked))
+    with serving(f"--config={config}", "--rest-port=-1", "--poll-s=0") as server:
+        asyncio.run(_ask_and_move(server.address, config, photos, seconds, asked))
     return {
         "seconds": seconds,
         "answers": sum(asked.answers.values()),
@@ -52,13 +50,11 @@ def swap_under_load(repository: Path, photos: list[Path], seconds: float) -> dic
     }
 
 
-async def _ask_and_move(
-    address: str, config: ModelServerConfig, repository: Path, photos: list[Path], seconds: float, asked: Asked
-) -> None:
+async def _ask_and_move(address: str, config: Path, photos: list[Path], seconds: float, asked: Asked) -> None:
     end = time.monotonic() + seconds
     async with AsyncClient(address, MODEL, label=STABLE, retries=0, concurrency=CLIENTS) as client:
         clients = [_ask(client, photos[number::CLIENTS], lambda: time.monotonic() < end, asked) for number in range(CLIENTS)]
-        await asyncio.gather(*clients, asyncio.to_thread(_move, address, config, repository, seconds))
+        await asyncio.gather(*clients, asyncio.to_thread(_move, address, config, seconds))
 
 
 async def _ask(client: AsyncClient, photos: list[Path], going_on: Callable[[], bool], asked: Asked) -> None:
@@ -76,20 +72,20 @@ async def _ask(client: AsyncClient, photos: list[Path], going_on: Callable[[], b
         number += 1
 
 
-def _move(address: str, config: ModelServerConfig, repository: Path, seconds: float) -> None:
+def _move(address: str, config: Path, seconds: float) -> None:
     """Each move: the new version is loaded, the label follows, the former version goes."""
     began = time.monotonic()
     with Client(address, MODEL, deadline_s=LOAD_S) as client:
         for number, version in enumerate(ORDER):
             time.sleep(max(0.0, began + seconds * (number + 0.5) / len(ORDER) - time.monotonic()))
-            move_label([client], config, MODEL, STABLE, version, LOAD_S)
-            config = _config(repository, [version], stable=version)
-            client.reload(config)
+            move_label([client], str(config), MODEL, STABLE, version, LOAD_S)
+            config.write_text(_loading(config.parent, version), "utf-8")
+            client.reload(read_config(config.read_text("utf-8")))
 
 
-def _config(repository: Path, versions: list[int], *, stable: int) -> ModelServerConfig:
-    loaded = " ".join(f"versions: {version}" for version in versions)
-    return read_config(
+def _loading(repository: Path, stable: int) -> str:
+    """A config with this one version."""
+    return (
         f'model_config_list {{ config {{ name: "{MODEL}" base_path: "{repository.absolute() / MODEL}" model_platform: "tensorflow" '
-        f'model_version_policy {{ specific {{ {loaded} }} }} version_labels {{ key: "{STABLE}" value: {stable} }} }} }}'
+        f'model_version_policy {{ specific {{ versions: {stable} }} }} version_labels {{ key: "{STABLE}" value: {stable} }} }} }}'
     )

@@ -49,6 +49,19 @@ def test_photos_of_any_size_in_one_request(saved_model: Path, toy_model: Path) -
     )
 
 
+def test_a_session_runs_it_as_tf_serving_does(saved_model: Path) -> None:
+    """TF Serving restores the variables by the graph's own operation and knows nothing of Python's objects."""
+    photos = [jpeg((200, 150)), jpeg((30, 40))]
+    answer = tf.saved_model.load(str(saved_model)).signatures["serving_default"](jpeg=tf.constant(photos))
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        signature = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(saved_model)).signature_def["serving_default"]
+        names = {name: info.name for name, info in signature.outputs.items()}
+        served = session.run(names, {signature.inputs["jpeg"].name: photos})
+    assert served["labels"].tolist() == answer["labels"].numpy().tolist()
+    for name in ("scores", "boxes"):
+        np.testing.assert_allclose(served[name], answer[name].numpy(), rtol=1e-5, atol=1e-5)
+
+
 def test_the_signature_answers_as_the_trained_model_on_the_pixels_of_training(
     saved_model: Path, toy_model: Path, toy_records: list[Path]
 ) -> None:
