@@ -199,16 +199,26 @@ def test_requests_past_the_deadline_are_too_slow_and_the_server_is_gone_whatever
     assert server.process.returncode == -signal.SIGKILL
 
 
+PARENT = """
+import subprocess, sys, time
+from components.validate.server import serving
+
+class Announced(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        print(self.pid, flush=True)
+
+subprocess.Popen = Announced
+with serving(sys.argv[1:], time.monotonic() + 600):
+    time.sleep(600)
+"""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
 def test_the_server_goes_with_its_killed_parent(good_model: Path, tmp_path: Path) -> None:
     (tmp_path / "marque").mkdir()
     (tmp_path / "marque" / "1").symlink_to(good_model)
-    code = (
-        "import sys, time\nfrom components.validate.server import serving\n"
-        "with serving(sys.argv[1:], time.monotonic() + 60) as server:\n"
-        "    print(server.process.pid, flush=True)\n    time.sleep(600)"
-    )
-    command = [sys.executable, "-c", code, f"--repository={tmp_path}"]
+    command = [sys.executable, "-c", PARENT, f"--repository={tmp_path}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
