@@ -76,5 +76,5 @@ def read_part(content: bytes) -> tuple[About, pa.Table] | None:
         about = About(**json.loads((table.schema.metadata or {})[b"marque"]))
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
         return None
-    whole = about.schema == SCHEMA and about.photos == len(table) and table.schema.equals(COLUMNS)
+    whole = about.schema == SCHEMA and table.schema.equals(COLUMNS)
     return (about, table) if whole else None
