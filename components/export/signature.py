@@ -8,6 +8,8 @@ serving_default
   boxes   float32  (n, 4)   x1, y1, x2, y2 in pixels of the given photo, inside its frame
 """
 
+from functools import partial
+
 import keras
 import tensorflow as tf
 
@@ -29,7 +31,7 @@ class Servable(tf.Module):
         super().__init__()
         # Not the model, whose variables Keras would save a second time: TF Serving would restore these and run without the others.
         self.weights = [variable.value for variable in model.variables]
-        self._answer = lambda photos: model(photos, training=False)
+        self._answer = partial(model, training=False)
         self.image_px = int(model.input_shape[1])
         self.classes = tf.constant(classes)
         self.top_k = min(TOP_K, len(classes))
