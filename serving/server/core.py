@@ -118,9 +118,7 @@ class Core:
         spec = request.tasks[0].model_spec if request.tasks else model_pb2.ModelSpec()
         return await self._infer("MultiInference", entrypoint, request, spec, inference.multi_inference)
 
-    def metadata(
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest, *, entrypoint: str = "GRPC"
-    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+    def metadata(self, request: get_model_metadata_pb2.GetModelMetadataRequest) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """The signatures of a version.
 
         Raises:
@@ -141,9 +139,7 @@ class Core:
         response.metadata[SIGNATURE_FIELD].Pack(signatures)
         return response
 
-    def status(
-        self, request: get_model_status_pb2.GetModelStatusRequest, *, entrypoint: str = "GRPC"
-    ) -> get_model_status_pb2.GetModelStatusResponse:
+    def status(self, request: get_model_status_pb2.GetModelStatusRequest) -> get_model_status_pb2.GetModelStatusResponse:
         """The states of a model's versions.
 
         Raises:
@@ -154,9 +150,7 @@ class Core:
             raise invalid("Missing ModelSpec")
         return get_model_status_pb2.GetModelStatusResponse(model_version_status=self._manager.status(spec))
 
-    async def reload(
-        self, request: model_management_pb2.ReloadConfigRequest, *, entrypoint: str = "GRPC"
-    ) -> model_management_pb2.ReloadConfigResponse:
+    async def reload(self, request: model_management_pb2.ReloadConfigRequest) -> model_management_pb2.ReloadConfigResponse:
         """Puts another config in the place of the present one; returns when its new versions are loaded and its labels are moved.
 
         Raises:

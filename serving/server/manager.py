@@ -63,16 +63,24 @@ class Manager:
 
     Args:
         models: the first config.
-        config_file: a file to read later configs from, when it changes.
+        config_file: a file to read later configs from, when it no longer holds `config_text`.
         poll_s: seconds between two looks at the folders and the file; 0 never looks again.
         warm_batches: the sizes of the batches to warm a version up with.
     """
 
-    def __init__(self, models: Models, *, config_file: Path | None = None, poll_s: float = 1.0, warm_batches: Sequence[int] = ()):
+    def __init__(
+        self,
+        models: Models,
+        *,
+        config_file: Path | None = None,
+        config_text: str = "",
+        poll_s: float = 1.0,
+        warm_batches: Sequence[int] = (),
+    ):
         self.ready: Future[None] = Future()
         self._models = models
         self._config_file = config_file
-        self._config_text = config_file.read_text("utf-8") if config_file else ""
+        self._config_text = config_text
         self._refused: object = None
         self._said: dict[str, str] = {}
         self._poll_s = poll_s
@@ -211,10 +219,11 @@ class Manager:
         for model in self._models.values():
             try:
                 found = self._load(model)
-            except UserError as error:
+            except (OSError, UserError) as error:
                 # Its folder may be back at the next look; until then what is loaded answers.
                 self._say(model.name, str(error))
                 continue
+            self._said.pop(model.name, None)
             self._offer(model, found)
         self._move_labels(self._models)
         self._sweep()
@@ -225,6 +234,7 @@ class Manager:
         try:
             text = path.read_text("utf-8")
             if text == self._config_text:
+                self._said.pop(str(path), None)
                 return
             models = parse_config(text)
             attempt = (text, [find_versions(model.base_path) for model in models.values()])
@@ -237,7 +247,7 @@ class Manager:
             self._say(str(path), f"{path}: the config stays as it was: {error}")
 
     def _say(self, what: str, message: str) -> None:
-        """Once, not at every look."""
+        """Once, not at every look, until it is something else or over."""
         if self._said.get(what) != message:
             logger.warning("%s", message)
         self._said[what] = message

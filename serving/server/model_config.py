@@ -44,14 +44,15 @@ class Model:
 Models = dict[str, Model]
 
 
-def read_config(path: Path) -> Models:
-    """The models that a config file lists, by name.
+def read_config(path: Path) -> tuple[Models, str]:
+    """The models that a config file lists, by name, and the file's text.
 
     Raises:
         UserError: no such file, or not a valid ModelServerConfig as text.
     """
     try:
-        return parse_config(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        return parse_config(text), text
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: expected a model config file, cannot read it: {error}") from None
     except RequestError as error:

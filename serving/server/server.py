@@ -17,7 +17,6 @@ from typing import Any
 import grpc
 import tensorflow as tf
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped, unused-ignore]
-from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from components.common.errors import UserError
 from components.common.whole import whole_file
@@ -26,10 +25,11 @@ from serving.server.core import Core
 from serving.server.manager import Manager
 from serving.server.metrics import Metrics
 from serving.server.model_config import Model, Models, read_config
+from serving.server.ports import reserved, taken
 from serving.server.request_log import RequestLog
 from serving.server.rest import application
 from serving.server.rest_server import RestServer
-from serving.server.services import ModelService, PredictionService
+from serving.server.services import handlers
 from serving.server.settings import ServerSettings, cpus
 from serving.server.tls import server_credentials
 from serving.server.versions import check_model
@@ -48,8 +48,8 @@ class Source:
     model: str = "marque"
     config: Path | None = None
 
-    def models(self) -> Models:
-        """The first config.
+    def models(self) -> tuple[Models, str]:
+        """The first config, and the text of the file that it was read from, "" where there is none.
 
         Raises:
             UserError: no such repository, model or file, or not a valid config.
@@ -58,7 +58,7 @@ class Source:
             return read_config(self.config)
         repository = self.repository or Path()
         check_model(repository, self.model)
-        return {self.model: Model(self.model, str((repository / self.model).absolute()))}
+        return {self.model: Model(self.model, str((repository / self.model).absolute()))}, ""
 
 
 class Running:
@@ -82,10 +82,12 @@ class Running:
             UserError: a bad config or setting, a port that cannot be opened, a model that does not load.
         """
         settings = self._settings
-        batching, models = settings.batch_settings(), self._source.models()
+        batching, (models, text) = settings.batch_settings(), self._source.models()
         credentials = server_credentials(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
         warm = settings.warm_batches()
-        self._manager = Manager(models, config_file=self._source.config, poll_s=settings.poll_s, warm_batches=warm)
+        self._manager = Manager(
+            models, config_file=self._source.config, config_text=text, poll_s=settings.poll_s, warm_batches=warm
+        )
         self._batcher = Batcher(batching)
         self.core = Core(self._manager, self._batcher)
         self._grpc = self._grpc_server()
@@ -134,8 +136,7 @@ class Running:
         ]
         rpcs = 4 * self._settings.queue + RPCS_BESIDE_QUEUE
         server = grpc.aio.server(options=options, maximum_concurrent_rpcs=rpcs)
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(self.core), server)
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(self.core), server)
+        server.add_generic_rpc_handlers(handlers(self.core))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         return server
 
@@ -232,8 +233,9 @@ def write_port_file(path: Path, port: int) -> None:
 
 
 def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials | None) -> int:
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    try:
-        return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
-    except RuntimeError:
-        raise UserError(f"{address}: the port cannot be opened; is it taken? Choose another with --port (0: a free one)") from None
+    with reserved(host, port) as free:
+        address = f"[{host}]:{free}" if ":" in host else f"{host}:{free}"
+        try:
+            return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+        except RuntimeError:
+            raise taken(host, port) from None

@@ -1,59 +1,59 @@
 """The gRPC faces of the core: TF Serving's PredictionService and ModelService. Nothing is decided here."""
 
-from collections.abc import Awaitable, Callable
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import grpc
-from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
+from google.protobuf.descriptor import MethodDescriptor  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf.message_factory import GetMessageClass  # type: ignore[import-untyped, unused-ignore]
+from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2
 
 from serving.server.core import Core
 from serving.server.errors import RequestError
 
-Method = Callable[[Any, Any, grpc.aio.ServicerContext], Awaitable[Any]]
+
+def handlers(core: Core) -> list[grpc.GenericRpcHandler]:
+    """What answers the methods of both services."""
+    prediction = {
+        "Predict": core.predict,
+        "Classify": core.classify,
+        "Regress": core.regress,
+        "MultiInference": core.multi_inference,
+        "GetModelMetadata": core.metadata,
+    }
+    models = {"GetModelStatus": core.status, "HandleReloadConfigRequest": core.reload}
+    services = (
+        (prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"], prediction),
+        (model_service_pb2.DESCRIPTOR.services_by_name["ModelService"], models),
+    )
+    return [
+        grpc.method_handlers_generic_handler(
+            service.full_name, {name: _handler(service.methods_by_name[name], call) for name, call in calls.items()}
+        )
+        for service, calls in services
+    ]
 
 
-def _answered(name: str) -> Method:
-    """A method that asks the core's coroutine of that name."""
+def _handler(method: MethodDescriptor, call: Callable[[Any], Any]) -> grpc.RpcMethodHandler:
+    kind = GetMessageClass(method.input_type)
 
-    async def method(self: Any, request: Any, context: grpc.aio.ServicerContext) -> Any:
+    def parse(content: bytes) -> Message | None:
+        # What is raised here would be answered as UNKNOWN.
         try:
-            return await getattr(self._core, name)(request)
+            return kind.FromString(content)
+        except DecodeError:
+            return None
+
+    async def answer(request: Message | None, context: grpc.aio.ServicerContext) -> Message:
+        if request is None:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"expected a {kind.DESCRIPTOR.full_name}, received other bytes")
+        try:
+            answered = call(request)
+            return await answered if inspect.isawaitable(answered) else answered
         except RequestError as error:
             await context.abort(error.code, str(error))
 
-    return method
-
-
-def _answered_at_once(name: str) -> Method:
-    """A method that asks the core's function of that name."""
-
-    async def method(self: Any, request: Any, context: grpc.aio.ServicerContext) -> Any:
-        try:
-            return getattr(self._core, name)(request)
-        except RequestError as error:
-            await context.abort(error.code, str(error))
-
-    return method
-
-
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Predict, Classify, Regress, MultiInference and GetModelMetadata."""
-
-    Predict = _answered("predict")
-    Classify = _answered("classify")
-    Regress = _answered("regress")
-    MultiInference = _answered("multi_inference")
-    GetModelMetadata = _answered_at_once("metadata")
-
-    def __init__(self, core: Core):
-        self._core = core
-
-
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """GetModelStatus and HandleReloadConfigRequest."""
-
-    GetModelStatus = _answered_at_once("status")
-    HandleReloadConfigRequest = _answered("reload")
-
-    def __init__(self, core: Core):
-        self._core = core
+    response = GetMessageClass(method.output_type).SerializeToString
+    return grpc.unary_unary_rpc_method_handler(answer, request_deserializer=parse, response_serializer=response)

@@ -56,7 +56,7 @@ def fingerprint(base_path: str, version: int) -> tuple[object, ...]:
     if base_path.startswith("gs://"):
         return tuple(list_names(f"{base_path.rstrip('/')}/{version}"))
     folder = _local_versions(Path(base_path)).get(version)
-    stats = ((path, path.stat()) for path in sorted(folder.rglob("*"))) if folder else ()
+    stats = ((path, path.stat()) for path in sorted(folder.rglob("*")) if path.exists()) if folder else ()
     return tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats)
 
 

@@ -14,8 +14,10 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from components.common.errors import UserError
 from components.common.storage import upload
+from serving.server import manager, model_config
 from serving.server import server as embedded
 from serving.server.servable import Servable
+from serving.server.versions import find_versions
 
 Serve = Callable[..., Any]
 Publish = Callable[..., Path]
@@ -279,6 +281,65 @@ def test_a_broken_version_is_tried_again_when_its_files_change(tmp_path: Path, p
     wait_for(lambda: asked.states().get(2) == "END")
     (tmp_path / "m" / "2" / "variables" / "variables.index").write_bytes(whole)
     wait_for(lambda: asked.states().get(2) == "AVAILABLE")
+
+
+@pytest.fixture
+def wait_for_looks(monkeypatch: pytest.MonkeyPatch, wait_for: WaitFor) -> Callable[[], None]:
+    """Waits until a server has looked into its folders a few times more."""
+    looks: list[str] = []
+    monkeypatch.setattr(manager, "find_versions", lambda base_path: looks.append(base_path) or find_versions(base_path))
+
+    def wait() -> None:
+        begun = len(looks)
+        wait_for(lambda: len(looks) > begun + 3)
+
+    return wait
+
+
+def test_a_folder_that_is_missing_is_told_of_once_each_time(tmp_path: Path, publish, serve, wait_for_looks, caplog) -> None:
+    publish(tmp_path / "m", 1)
+    asked = serve(tmp_path, "m")
+
+    def said() -> int:
+        return len([record for record in caplog.records if "expected a folder of versions, found none" in record.message])
+
+    for times in (1, 2):
+        (tmp_path / "m").rename(tmp_path / "away")
+        wait_for_looks()
+        assert (said(), asked.version()) == (times, 1)
+        (tmp_path / "away").rename(tmp_path / "m")
+        wait_for_looks()
+
+
+def test_a_version_with_a_link_to_nowhere_is_tried_once(tmp_path: Path, publish, serve, wait_for, wait_for_looks, caplog) -> None:
+    publish(tmp_path / "m", 1)
+    asked = serve(tmp_path, "m")
+    broken = publish(tmp_path / "away", 2)
+    for path in (broken / "variables").iterdir():
+        path.unlink()
+        path.symlink_to("nowhere")
+    broken.rename(tmp_path / "m" / "2")
+    wait_for(lambda: asked.states().get(2) == "END")
+    wait_for_looks()
+    assert [record.message for record in caplog.records if "in line" in record.message] == []
+    assert len([record for record in caplog.records if "version 2 does not load" in record.message]) == 1
+
+
+def test_a_config_that_changes_while_the_server_starts_is_taken_over(
+    base: Path, tmp_path: Path, serve, wait_for, monkeypatch
+) -> None:
+    path = tmp_path / "models.config"
+    path.write_text(config_text(model_text(base, "specific { versions: 1 }")))
+    read = model_config.read_config
+
+    def read_and_change(config: Path) -> object:
+        found = read(config)
+        config.write_text(config_text(model_text(base, "specific { versions: 2 }")))
+        return found
+
+    monkeypatch.setattr(embedded, "read_config", read_and_change)
+    asked = serve(None, config=path)
+    wait_for(lambda: asked.states() == {1: "END", 2: "AVAILABLE"})
 
 
 def test_a_folder_without_its_graph_is_not_there_yet(tmp_path: Path, publish, serve, wait_for) -> None:

@@ -1,6 +1,7 @@
 """The server as a process and a neighbour: health, TLS, the command, its files, and its end."""
 
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +13,7 @@ import pytest
 import requests
 import trustme
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, load_pem_private_key
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
@@ -204,6 +206,42 @@ def test_bad_certificates(version: Path, pem: dict[str, Path], cert: str, key: s
     files = {"tls_cert": str(pem.get(cert, "/none")), "tls_key": str(pem[key]) if key else ""}
     with pytest.raises(UserError, match=message):
         embedded.start(version.parent.parent, "m", host="localhost", port=0, **files)
+
+
+def test_an_encrypted_key_is_refused_without_a_question(version: Path, pem: dict[str, Path], tmp_path: Path) -> None:
+    key = load_pem_private_key(pem["localhost.key"].read_bytes(), None)
+    encrypted = tmp_path / "encrypted.key"
+    encrypted.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")))
+    files = {"tls_cert": str(pem["localhost.cert"]), "tls_key": str(encrypted)}
+    with pytest.raises(UserError, match=r"encrypted\.key: expected a key without a pass phrase"):
+        embedded.start(version.parent.parent, "m", host="localhost", port=0, **files)
+
+
+def test_bytes_that_are_no_message_are_the_clients_mistake(version: Path, serve) -> None:
+    asked = serve(version.parent.parent, "m")
+    for method in ("PredictionService/Predict", "ModelService/GetModelStatus"):
+        with pytest.raises(grpc.RpcError) as caught:
+            asked.channel.unary_unary(f"/tensorflow.serving.{method}")(b"no message", timeout=20)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert f"expected a tensorflow.serving.{method.partition('/')[2]}Request" in caught.value.details()
+
+
+@pytest.mark.parametrize("held", ["127.0.0.1", "::1"])
+def test_every_address_of_the_host_must_be_free(version: Path, held: str) -> None:
+    addresses = {info[4][0] for info in socket.getaddrinfo("localhost", None)}
+    family = socket.AF_INET6 if ":" in held else socket.AF_INET
+    if held not in addresses or (family == socket.AF_INET6 and not socket.has_dualstack_ipv6()):
+        pytest.skip(f"localhost is not {held} here")
+    with socket.create_server((held, 0), family=family) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"^localhost:{port}: the port cannot be opened; is it taken"):
+            embedded.start(version.parent.parent, "m", host="localhost", port=port)
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "a" * 70])
+def test_a_host_that_is_not_this_machine_is_to_blame(version: Path, host: str) -> None:
+    with pytest.raises(UserError, match=f"^--host: expected .* of this machine, received '{host}'"):
+        embedded.start(version.parent.parent, "m", host=host, port=0)
 
 
 def test_messages_have_a_limit_both_ways(version: Path, serve) -> None:
