@@ -126,6 +126,7 @@ def test_training_and_serving_see_the_same_photo(toy_records: list[Path], image_
 
     class Model:
         input_shape = (None, image_px, image_px, 3)
+        variables: tuple[object, ...] = ()
 
         def __call__(self, photos: tf.Tensor, training: bool) -> dict[str, tf.Tensor]:
             tf.numpy_function(lambda seen: shown.append(seen.copy()), [photos], [])
