@@ -57,7 +57,7 @@ def push_command(names: tuple[str, ...], registry: str, tag: str, engine: str) -
     """Push what was built, to REGISTRY; compile then names the images by their digests."""
     with one_line_errors():
         if not registry:
-            raise UserError("registry: expected where to push to, such as REGISTRY=ghcr.io/you, received nothing")
+            raise UserError("registry: expected where to push to, such as REGISTRY=registry.example/you, received nothing")
         push(engines.find(engine), _chosen(names, registry, tag).values())
 
 
