@@ -87,7 +87,7 @@ def status(config: str | None, **server: Any) -> None:
 
 @click.command()
 @click.argument("name")
-@click.argument("version", type=click.IntRange(min=0), required=False)
+@click.argument("version", type=options.Version(), required=False)
 @options.server("Addresses of all servers of the model, host:port[,host:port...].", deadline_s=60.0)
 @click.option("--config", required=True, metavar="FILE", help="The servers' models.config; it changes when all have agreed.")
 @click.option("--remove", is_flag=True, help="Remove the label instead.")
@@ -107,8 +107,12 @@ def label(name: str, version: int | None, config: str, remove: bool, **server: A
             clients = [
                 stack.enter_context(Client(**settings | {"server": address.strip()})) for address in settings["server"].split(",")
             ]
-            move.move_label(clients, config, settings["model"], name, version, settings["deadline_s"])
+            move.move_label(clients, config, settings["model"], name, version, settings["deadline_s"], _say)
         click.echo(f"{name}: {'removed' if version is None else f'version {version}'} on {len(clients)} server(s) and in {config}")
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _make_folder(path: Path) -> None:
@@ -120,10 +124,12 @@ def _make_folder(path: Path) -> None:
 
 def _report(saved: list[Path], aside: list[str], total: int, as_json: bool) -> None:
     """Says what was saved and what was set aside: a line each where they are few."""
+    from serving.client.show import printable
+
     lines = [f"saved {path}" for path in saved] if len(saved) <= FEW else [f"saved {len(saved)} photos in {saved[0].parent}"]
     for line in lines:
-        click.echo(line, err=as_json)
+        click.echo(printable(line), err=as_json)
     for reason in aside[:FEW]:
-        click.echo(f"set aside: {reason}", err=True)
+        click.echo(printable(f"set aside: {reason}"), err=True)
     if aside:
         raise UserError(f"{len(aside)} of {total} photos were set aside; the others are done")

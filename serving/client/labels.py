@@ -3,10 +3,15 @@
 A config that is given is never changed: a moved label is a new config, so that whoever holds the old one can go back to it.
 """
 
+import re
+
 from google.protobuf import text_format  # type: ignore[import-untyped, unused-ignore]
 
 from components.common.errors import UserError
 from serving.client.messages.tf_serving_pb2 import ModelConfig, ModelServerConfig
+
+# TF Serving's REST paths take any name without "/" and ":" (model_servers/http_rest_api_util.cc); these need no quoting either.
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def read_config(text: str, where: str = "the model config") -> ModelServerConfig:
@@ -62,9 +67,11 @@ def with_label(config: ModelServerConfig, model: str, label: str, version: int |
     """`config` with `label` of `model` pointing to `version`, which is loaded too; or without that label where `version` is None.
 
     Raises:
-        UserError: no such model, or (to remove it) no such label.
+        UserError: no such model, no name for a label, or (to remove it) no such label.
     """
     if version is not None:
+        if not _LABEL.fullmatch(label):
+            raise UserError(f"expected a label of letters, digits, '.', '_' and '-', such as stable, received {label!r}")
         changed = with_version(config, model, version)
         _entry(changed, model).version_labels[label] = version
         return changed

@@ -1,7 +1,7 @@
 """Versions loaded on one server: asked for by a config, and waited for."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import grpc
 
@@ -14,11 +14,16 @@ POLL_S = 0.1
 AVAILABLE, END = "AVAILABLE", "END"
 
 
-def load(client: Client, config: ModelServerConfig, versions: Collection[int], load_s: float) -> None:
+def load(
+    client: Client, config: ModelServerConfig, versions: Collection[int], load_s: float, say: Callable[[str], None] | None = None
+) -> None:
     """Has the server load `config` where one of its `versions` is not AVAILABLE there yet; returns when they all are.
 
     What it gets is without the labels to those: servers refuse a label to what they do not serve
     (tensorflow_serving/model_servers/server_core.cc, UpdateModelVersionLabelMap).
+
+    Args:
+        say: is told where there is something to wait for.
 
     Raises:
         UserError: the server is not there, refuses the config, or does not load a version within `load_s`.
@@ -26,6 +31,9 @@ def load(client: Client, config: ModelServerConfig, versions: Collection[int], l
     until = time.monotonic() + load_s
     missing = set(versions) - {each.version for each in _status(client) if each.state == AVAILABLE}
     if missing:
+        if say:
+            names = ", ".join(map(str, sorted(missing)))
+            say(f"{client.server}: waits for version {names} to be {AVAILABLE}, at most {load_s:g} s")
         client.reload(_without_labels_to(config, client.model, missing))
         _wait_for(client, missing, until)
 

@@ -12,15 +12,25 @@ import click
 from components.common.errors import UserError
 
 MAX_DEADLINE_S = 3600
+MAX_VERSION = 2**63 - 1
 TOKEN_VARIABLE = "MARQUE_TOKEN"  # noqa: S105 - the variable's name
 
 file = click.Path(path_type=Path)
 
 
+class Version(click.IntRange):
+    """The number of a version, as TF Serving's int64 holds it."""
+
+    name = "version number"
+
+    def __init__(self) -> None:
+        super().__init__(0, MAX_VERSION)
+
+
 def number(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
-    """`value`, unless it is nan, which every click.FloatRange lets through."""
-    if value is not None and math.isnan(value):
-        raise click.BadParameter("nan is not a number.")
+    """`value`, unless it is nan, which every click.FloatRange lets through, or infinite."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a finite number.")
     return value
 
 
@@ -49,7 +59,7 @@ def server(address: str = "Address of the server, host:port.", deadline_s: float
 
 
 which = _stacked(
-    click.option("--version", type=click.IntRange(min=0), help="Ask this version of the model instead of the latest."),
+    click.option("--version", type=Version(), metavar="N", help="Ask this version of the model instead of the latest."),
     click.option("--label", default="", help="Ask the version that this label points to, such as stable or canary."),
 )
 
@@ -68,7 +78,7 @@ def settings(
     """What `server` (and `which`, in `others`) were given, as arguments of a client.
 
     Raises:
-        UserError: a token file that cannot be read.
+        UserError: a token file that cannot be read, or is empty.
     """
     from serving.client.connection import Tls
 
@@ -85,7 +95,10 @@ def settings(
 
 def _read_token(path: Path) -> str:
     try:
-        return path.read_text("utf-8").strip()
+        token = path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise UserError(f"{path}: expected a file with a token, cannot read it: {reason}") from None
+    if not token:
+        raise UserError(f"{path}: expected a file with a token, it is empty")
+    return token

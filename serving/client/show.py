@@ -21,6 +21,11 @@ def console() -> Console:
     return out if out.is_terminal else Console(highlight=False, width=PIPED_COLUMNS)
 
 
+def printable(text: str) -> str:
+    """`text` on one line: what a terminal would not print as it stands, such as a line break in a file's name, is escaped."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def prediction_table(outcomes: Iterable[Outcome], top: int) -> Table:
     """A row a candidate; the first of a photo carries the photo's name and the box, the others are dim."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -40,6 +45,7 @@ def prediction_table(outcomes: Iterable[Outcome], top: int) -> Table:
 
 def _short(path: str) -> str:
     """The end of a long path, where the photo's own name stands."""
+    path = printable(path)
     return path if len(path) <= PHOTO_COLUMNS else f"…{path[1 - PHOTO_COLUMNS :]}"
 
 

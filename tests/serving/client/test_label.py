@@ -76,15 +76,32 @@ def test_a_version_that_is_not_loaded_is_loaded_first(config: Path, servers: lis
 
 def test_where_one_refuses_the_others_are_set_back(config: Path, servers: list[str], photo: MakePhoto) -> None:
     before = config.read_bytes()
+    (config.parent / "marque" / "9").mkdir()
     for version, others, reason in [(4, "localhost:1", "localhost:1: no server answers"), (9, servers[1], "version 9")]:
         ended = run("label", "stable", version, "--config", config, "--server", f"{servers[0]},{others}", "--deadline", 3)
-        assert (ended.exit_code, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+        waits = [f"{servers[0]}: waits for version 9 to be AVAILABLE, at most 3 s"] if version == 9 else []
+        assert (ended.exit_code, ended.stdout, ended.stderr.splitlines()[:-1]) == (1, "", waits)
         assert reason in ended.stderr
         assert config.read_bytes() == before
         assert pointed_to(servers[0], photo) == 3
         with Client(servers[0]) as client:
             assert {entry.version for entry in client.status() if entry.state == "AVAILABLE"} == {3, 4}
     assert "all servers have the labels that the config says" in ended.stderr
+
+
+def test_what_cannot_be_is_refused_before_a_server_is_asked(config: Path) -> None:
+    """A server that is not there would be the first complaint otherwise."""
+    for arguments, reason in [
+        (["", 4], "expected a label of letters"),
+        (["a b", 4], "expected a label of letters"),
+        (["stable", 99], f"{config.parent}/marque: expected one of the versions there, [3, 4, 5], received 99"),
+    ]:
+        ended = run("label", *arguments, "--config", config, "--server", "localhost:1")
+        assert (ended.exit_code, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+        assert ended.stderr.startswith(f"marque: error: {reason}")
+    config.write_text(config.read_text().replace(f"{config.parent}/marque", "/not/on/this/machine"))
+    ended = run("label", "stable", 99, "--config", config, "--server", "localhost:1", "--deadline", 1)
+    assert "localhost:1: no server answers there" in ended.stderr
 
 
 def test_a_config_that_someone_else_changes_meanwhile_is_not_overwritten(
@@ -165,3 +182,7 @@ def test_mistakes_end_in_one_line(tmp_path: Path) -> None:
     for arguments in (["stable"], ["stable", "4", "--remove"]):
         ended = run("label", *arguments, "--config", config)
         assert (ended.exit_code, "expected VERSION or --remove" in ended.stderr) == (2, True)
+    for version, reason in [("4x", "'4x' is not a valid version number."), (str(2**63), f"{2**63} is not in the range")]:
+        for arguments in (["label", "stable", version, "--config", config], ["predict", "car.jpg", "--version", version]):
+            ended = run(*arguments)
+            assert (ended.exit_code, reason in ended.stderr) == (2, True)

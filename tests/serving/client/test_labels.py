@@ -49,6 +49,13 @@ def test_what_is_not_there() -> None:
         with_label(config, "none", "stable", 3)
 
 
+@pytest.mark.parametrize("label", ["", "a b", "\x1b[31mred", "a/b", "a:b", "-a", "stable\n", "é"])
+def test_what_no_address_could_name_is_no_label(label: str) -> None:
+    with pytest.raises(UserError, match=r"expected a label of letters, digits, .*, received '") as caught:
+        with_label(read_config(TEXT), "marque", label, 4)
+    assert str(caught.value).isprintable()
+
+
 def test_tf_serving_reads_what_is_written() -> None:
     text = write_config(with_label(with_label(read_config(TEXT), "marque", "stable", 4), "marque", "canary", 5))
     reference = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
