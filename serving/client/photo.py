@@ -7,8 +7,11 @@ converted, so that every server sees what a person sees and takes the request.
 import contextlib
 import io
 import os
+import re
+import stat
 import struct
 import tempfile
+import urllib.parse
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,13 +27,14 @@ MAX_SIDE_PX = 2048
 # A request with one such photo stays below gRPC's usual limit of 4 MiB.
 MAX_BYTES = 4_000_000
 JPEG_QUALITY = 95
-DOWNLOAD_BYTES = 64 << 20
+FILE_BYTES = 64 << 20
 # Of all that Pillow opens, what photos come in: EPS, for one, would be run by Ghostscript.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 # EXIF's orientations that swap width and height; what stands there may be anything, also text.
 SIDEWAYS = (5, 6, 7, 8)
 # A path or a gs:// or http(s):// address; a file's bytes; pixels uint8 (h, w, 3) or (h, w); an image of Pillow's.
 PhotoLike = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image.Image
+_SECRETS = re.compile(r"(?<=://)[^/?#]*@|[?#].*", re.DOTALL)
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
@@ -56,27 +60,46 @@ def name_of(photo: PhotoLike, number: int) -> str:
     """What errors call a photo: its path, its address without secrets, or "photo <number>"."""
     if not isinstance(photo, str | os.PathLike):
         return f"photo {number}"
-    if is_address(photo):
-        from components.common.storage import without_secrets
+    name = os.fspath(photo)
+    # Also of an address that cannot be parsed. What stands behind ? and # belongs to the name of an object in a bucket.
+    return _SECRETS.sub("", name) if is_address(photo) and not name.startswith("gs://") else name
 
-        return without_secrets(str(photo))
-    return os.fspath(photo)
+
+def check_address(address: str, name: str) -> None:
+    """Raises UserError (`name` is what it calls the address) where it is none that a photo can be fetched from."""
+    from components.common.storage import is_remote
+
+    try:
+        parts = urllib.parse.urlsplit(address)
+    except ValueError as error:
+        raise UserError(f"{name}: expected an address, received something else: {error}") from None
+    if not is_remote(address):
+        raise UserError(f"{name}: expected a path or an address that begins with gs://, http:// or https://")
+    file = urllib.parse.unquote(parts.path).rpartition("/")[2]
+    if parts.scheme != "gs" and (not parts.netloc or file in ("", ".", "..")):
+        raise UserError(f"{name}: expected the address of a photo, with a host and the name of a file")
 
 
 def load(photo: PhotoLike, name: str) -> bytes | NDArray[np.uint8] | Image.Image:
     """The bytes of a photo that is given as a path or an address; any other as it is. `name` is for the error.
 
     Raises:
-        UserError: it cannot be read or fetched, or (for an address) is larger than `DOWNLOAD_BYTES`.
+        UserError: it cannot be read or fetched, is no regular file, or is larger than `FILE_BYTES`.
     """
     if not isinstance(photo, str | os.PathLike):
         return photo
     if is_address(photo):
         from components.common.storage import fetch
 
+        check_address(str(photo), name)
         with tempfile.TemporaryDirectory() as folder:
-            return fetch(str(photo), Path(folder), max_bytes=DOWNLOAD_BYTES).read_bytes()
+            return fetch(str(photo), Path(folder), max_bytes=FILE_BYTES).read_bytes()
     try:
+        status = Path(photo).stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise UserError(f"{name}: expected a photo, received something that is no regular file")
+        if status.st_size > FILE_BYTES:
+            raise UserError(f"{name}: expected a photo of at most {FILE_BYTES} bytes, received {status.st_size}")
         return Path(photo).read_bytes()
     except OSError as error:
         raise UserError(f"{name}: expected a photo, cannot read it: {error.strerror}") from None

@@ -1,6 +1,7 @@
 """Photos of every kind as they are sent: paths, bytes, pixels, Pillow's images, addresses; never too long or too heavy."""
 
 import io
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -87,10 +88,45 @@ def test_photos_from_the_web(address: str, web: str, monkeypatch: pytest.MonkeyP
         assert client.predict([url])[0].box == pytest.approx((15, 10, 45, 30))
         with pytest.raises(UserError, match="other.jpg: expected status 200, received 404"):
             client.predict([f"{web}/other.jpg"])
-    monkeypatch.setattr("serving.client.photo.DOWNLOAD_BYTES", 100)
+    monkeypatch.setattr("serving.client.photo.FILE_BYTES", 100)
     with Client(address) as client, pytest.raises(UserError, match="car.jpg: expected at most 100 bytes") as caught:
         client.predict([url])
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown", "reason"),
+    [
+        (
+            "http://me:secret@[bad/x.jpg?secret",
+            "http://[bad/x.jpg",
+            "expected an address, received something else: Invalid IPv6 URL",
+        ),
+        ("ftp://me:secret@host/x.jpg", "ftp://host/x.jpg", "begins with gs://, http:// or https://"),
+        ("file:///x.jpg", "file:///x.jpg", "begins with gs://, http:// or https://"),
+        ("http://", "http://", "with a host and the name of a file"),
+        ("http:///x.jpg", "http:///x.jpg", "with a host and the name of a file"),
+        ("http://host/", "http://host/", "with a host and the name of a file"),
+        ("http://host/%2e%2e?secret", "http://host/%2e%2e", "with a host and the name of a file"),
+        ("gs://[bad/x.jpg", "gs://[bad/x.jpg", "expected an address, received something else: Invalid IPv6 URL"),
+    ],
+)
+def test_an_address_that_is_none(address: str, shown: str, reason: str) -> None:
+    with Client("localhost:1") as client, pytest.raises(UserError) as caught:
+        client.predict([address])
+    assert str(caught.value).startswith(f"{shown}: expected")
+    assert str(caught.value).endswith(reason)
+
+
+def test_only_regular_files_of_some_size_are_read(tmp_path: Path, photo: MakePhoto, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "fifo.jpg")
+    for path in (tmp_path / "fifo.jpg", Path("/dev/zero"), tmp_path):
+        with pytest.raises(UserError, match=f"{path}: expected a photo, received something that is no regular file"):
+            prepare(path, str(path))
+    (tmp_path / "car.jpg").write_bytes(photo("red"))
+    monkeypatch.setattr("serving.client.photo.FILE_BYTES", 100)
+    with pytest.raises(UserError, match=r"it: expected a photo of at most 100 bytes, received \d+"):
+        prepare(tmp_path / "car.jpg", "it")
 
 
 def test_photos_from_a_bucket(address: str, gcs: str, tmp_path: Path, photo: MakePhoto) -> None:

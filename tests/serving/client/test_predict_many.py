@@ -13,6 +13,7 @@ from PIL import Image
 
 from components.common.storage import upload
 from serving.__main__ import main
+from serving.client import sources
 
 MakePhoto = Callable[..., bytes]
 COLOURS = ["red", "lime", "blue"]
@@ -74,6 +75,39 @@ def test_patterns_and_addresses_to_jsonl(address: str, cars: Path, web: str, gcs
         "box": [10, 5, 30, 15],
         "version": 2,
     }
+
+
+def test_a_pattern_of_any_depth_finds_each_file_once(cars: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cars / "a" / "b" / "up").symlink_to(cars)
+    (cars / "c" / "up").symlink_to(cars)
+    (cars / ".hidden").mkdir()
+    (cars / ".hidden" / "x.PNG").write_bytes(b"")
+    visible = [path for path in cars.glob("**/*") if path.is_file() and "/." not in str(path)]
+    pngs = [path for path in visible if path.suffix == ".PNG"]
+    assert len(visible) == 41
+    for pattern, paths in [("**", visible), ("**/**/*.PNG", pngs), ("[ab]/**/*.PNG", [png for png in pngs if "/a/" in str(png)])]:
+        assert [name for name, _ in sources.expand([f"{cars}/{pattern}"])] == sorted(map(str, paths))
+    monkeypatch.chdir(cars)
+    assert [name for name, _ in sources.expand(["**"])] == sorted(str(path.relative_to(cars)) for path in visible)
+
+
+def test_a_bad_address_is_set_aside_and_no_argument_is_none(address: str, tmp_path: Path, photo: MakePhoto) -> None:
+    (tmp_path / "car.jpg").write_bytes(photo("red"))
+    ended = predict(tmp_path / "car.jpg", "http://[bad/x.jpg", "--server", address, "--json")
+    assert [photo.get("labels", [""])[0] for photo in json.loads(ended.stdout)] == ["red car", ""]
+    assert "set aside: http://[bad/x.jpg: expected an address" in ended.stderr
+    for arguments in (["", tmp_path / "car.jpg"], ["gs://[bad/"]):
+        ended = predict(*arguments, "--server", "localhost:1")
+        assert (ended.exit_code, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+
+
+def test_a_name_of_two_lines_is_shown_on_one(address: str, tmp_path: Path, photo: MakePhoto) -> None:
+    (tmp_path / "a\nb\x1b.jpg").write_bytes(photo("red"))
+    ended = predict(tmp_path, "--server", address, "--save", tmp_path / "out", "--top", 1)
+    assert (ended.exit_code, "\x1b" in ended.stdout) == (0, False)
+    row = next(line for line in ended.stdout.splitlines() if "%" in line)
+    assert row.split("  ")[0].endswith("a\\nb\\x1b.jpg")
+    assert ended.stdout.splitlines()[-1] == f"saved {tmp_path}/out/a\\nb\\x1b-predicted.jpg"
 
 
 def test_what_fails_is_set_aside(address: str, cars: Path, tmp_path: Path) -> None:
@@ -146,6 +180,8 @@ def test_a_version_and_a_token(address: str, tmp_path: Path, photo: MakePhoto, m
     refused = predict(tmp_path / "car.jpg", "--server", "example.org:8500", "--token-file", tmp_path / "token")
     assert "a token is not sent in clear" in refused.stderr
     assert "cannot read it: No such file" in predict(tmp_path / "car.jpg", "--token-file", tmp_path / "none").stderr
+    (tmp_path / "empty").write_text("\n")
+    assert "expected a file with a token, it is empty" in predict(tmp_path / "car.jpg", "--token-file", tmp_path / "empty").stderr
     monkeypatch.setenv("MARQUE_TOKEN", "secret-token")
     refused = predict(tmp_path / "car.jpg", "--server", "example.org:8500")
     assert "a token is not sent in clear" in refused.stderr
