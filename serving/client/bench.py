@@ -47,6 +47,8 @@ def bench(
         requests = [model.predict_request(row).SerializeToString() for row in batches]
         reach = {name: settings[name] for name in ("server", "tls", "token", "deadline_s")}
         result = asyncio.run(load.run(requests=requests, concurrency=concurrency, seconds=seconds, rate=rate, **reach))
+        if rate and (unsent := int(rate * seconds) - len(result.codes)) > 0:
+            click.echo(f"{unsent} requests that were due were never sent: raise --concurrency or lower --rate", err=True)
         figures = summary(result, batch)
         if as_json:
             click.echo(json.dumps(figures, indent=2))

@@ -72,7 +72,7 @@ async def run(
     """Sends serialized PredictRequests, over and over in their order, for `seconds`, and waits for the last answers.
 
     Nothing is sent twice. With `rate` (requests a second), no more than `concurrency` are under way either: what comes due while
-    all are is sent late, and its latency says so.
+    all are is sent late, and its latency says so. What is still not sent when `seconds` are over never is.
 
     Raises:
         UserError: the server is not there.
@@ -94,7 +94,7 @@ async def run(
         async def client() -> None:
             for number in numbers:
                 start = begin + number / rate if rate else time.perf_counter()
-                if start >= begin + seconds:
+                if max(start, time.perf_counter()) >= begin + seconds:
                     return
                 if rate and start > time.perf_counter():
                     await asyncio.sleep(start - time.perf_counter())

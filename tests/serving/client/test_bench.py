@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,18 @@ def test_an_open_loop_keeps_its_times(address: str, photo: MakePhoto) -> None:
     assert np.allclose(np.sort(result.starts_s), np.arange(20) / 20)
     assert result.counts == {"OK": 20}
     assert set(result.versions.tolist()) == {0}
+
+
+def test_an_open_loop_ends_when_its_time_is_over(address: str) -> None:
+    begin = time.monotonic()
+    ended = bench("--server", address, "--seconds", 0.3, "--rate", 1e9, "--json")
+    assert time.monotonic() - begin < 10
+    figures = json.loads(ended.stdout)
+    unsent = 300_000_000 - sum(figures["codes"].values())
+    assert ended.stderr == f"{unsent} requests that were due were never sent: raise --concurrency or lower --rate\n"
+    for rate in ("inf", "nan", "0", "-1"):
+        ended = bench("--server", address, "--rate", rate)
+        assert (ended.exit_code, "Invalid value for '--rate'" in ended.stderr) == (2, True)
 
 
 def test_failures_are_counted_by_code(address: str, photo: MakePhoto) -> None:
