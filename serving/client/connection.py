@@ -6,6 +6,7 @@ A token travels in the `authorization` header of each call; it is sent over TLS 
 import functools
 import json
 import re
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,8 @@ STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 RELOAD = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
 MAX_RETRIES = 4
 MESSAGE_BYTES = 64 << 20
-_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):\d{1,5}")
+_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):(?P<port>[0-9]{1,5})")
+MAX_PORT = 65535
 _THIS_MACHINE = re.compile(r"localhost|127(\.\d+){3}|\[::1\]")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
@@ -54,8 +56,10 @@ class Connection:
 
     def __post_init__(self) -> None:
         address = _ADDRESS.fullmatch(self.server)
-        if not address:
-            raise UserError(f"expected a server as host:port (for example localhost:8500), received {self.server!r}")
+        if not address or not 1 <= int(address["port"]) <= MAX_PORT:
+            raise UserError(
+                f"expected a server as host:port (for example localhost:8500; port 1-{MAX_PORT}), received {self.server!r}"
+            )
         if self.token and not _TOKEN.fullmatch(self.token):
             raise UserError("expected a token of printable ASCII characters without spaces, received something else")
         if self.token and not self.tls and not _THIS_MACHINE.fullmatch(address["host"]):
@@ -73,14 +77,13 @@ class Connection:
         """None: in clear.
 
         Raises:
-            UserError: a file that cannot be read, or a certificate without its key.
+            UserError: a file that cannot be read or holds something else, or a certificate without its key.
         """
         if not self.tls:
             return None
         if bool(self.tls.cert) != bool(self.tls.key):
             raise UserError("expected the client's certificate and its key together, received one of them")
-        ca, key, cert = (_read(path) for path in (self.tls.ca, self.tls.key, self.tls.cert))
-        return grpc.ssl_channel_credentials(ca, key, cert)
+        return grpc.ssl_channel_credentials(_certificates(self.tls.ca), _key(self.tls.key), _certificates(self.tls.cert))
 
     @property
     def options(self) -> list[tuple[str, int | str]]:
@@ -108,6 +111,24 @@ class Connection:
             "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
         }
         return [{"name": names, "retryPolicy": policy}]
+
+
+def _certificates(path: Path | None) -> bytes | None:
+    content = _read(path)
+    if content is not None:
+        try:
+            # gRPC says nothing of what it cannot read.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode("ascii", "ignore"))
+        except (ssl.SSLError, ValueError):
+            raise UserError(f"{path}: expected certificates in PEM format, received something else") from None
+    return content
+
+
+def _key(path: Path | None) -> bytes | None:
+    content = _read(path)
+    if content is not None and b"PRIVATE KEY-----" not in content:
+        raise UserError(f"{path}: expected a private key in PEM format, received something else")
+    return content
 
 
 def _read(path: Path | None) -> bytes | None:

@@ -32,27 +32,12 @@ TYPES = {
     DataType.DT_COMPLEX128: ("complex128", "dcomplex_val"),
 }
 LISTED = {"half_val": "uint16", "scomplex_val": "float32", "dcomplex_val": "float64"}
-_NUMBERS = {name: number for number, (name, _) in TYPES.items()}
 
 
 def of_strings(values: Sequence[bytes]) -> TensorProto:
     """A tensor of strings `(n,)`."""
     proto = TensorProto(dtype=DataType.DT_STRING, string_val=values)
     proto.tensor_shape.dim.add(size=len(values))
-    return proto
-
-
-def of_array(array: NDArray[Any]) -> TensorProto:
-    """A tensor of numbers or booleans, of the array's dtype and shape.
-
-    Raises:
-        ValueError: a dtype that TF Serving has no type for.
-    """
-    if array.dtype.name not in _NUMBERS:
-        raise ValueError(f"expected an array of {', '.join(_NUMBERS)}, received {array.dtype.name}")
-    proto = TensorProto(dtype=_NUMBERS[array.dtype.name], tensor_content=array.astype(array.dtype.newbyteorder("<")).tobytes())
-    for size in array.shape:
-        proto.tensor_shape.dim.add(size=size)
     return proto
 
 

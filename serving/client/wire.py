@@ -76,10 +76,12 @@ class Model:
             raise UserError(f"model {self.name!r}: received a tensor that cannot be read: {error}") from None
         n = len(photos)
         shapes = {name: outputs[name].shape if name in outputs else () for name in OUTPUTS}
+        types = {name: array.dtype.name for name, array in outputs.items()}
         candidates = shapes["labels"][-1:]
-        if shapes != {"labels": (n, *candidates), "scores": (n, *candidates), "boxes": (n, 4)} or 0 in candidates:
+        expected_shapes = {"labels": (n, *candidates), "scores": (n, *candidates), "boxes": (n, 4)}
+        if shapes != expected_shapes or 0 in candidates or any(outputs[name].dtype.kind not in "fiu" for name in OUTPUTS[1:]):
             expected = f"outputs {', '.join(OUTPUTS)} of Marque's export for {n} photos"
-            raise UserError(f"model {self.name!r}: expected {expected}, received shapes {shapes}")
+            raise UserError(f"model {self.name!r}: expected {expected}, received shapes {shapes} and types {types}")
         version = response.model_spec.version.value
         return [
             Prediction([_text(label) for label in labels], scores.tolist(), photo.upright_box(box), version)

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
+from tensorflow_serving.apis import predict_pb2
 
 from components.common.errors import UserError
 from serving.client import base, wire
 from serving.client.client import Client, VersionStatus
+from serving.client.messages import tf_serving_pb2 as messages
 from serving.client.photo import MAX_SIDE_PX, prepare
 from serving.server import server as embedded
 
@@ -110,7 +113,9 @@ def test_damaged_photos_decode_or_are_refused(position: int, value: int, file_fo
         assert prepare(bytes(damaged), "it").jpeg
 
 
-@pytest.mark.parametrize("server", ["localhost", "localhost:", "http://localhost:8500", "local host:8500", ""])
+@pytest.mark.parametrize(
+    "server", ["localhost", "localhost:", "http://localhost:8500", "local host:8500", "", "localhost:0", "localhost:99999"]
+)
 def test_an_address_must_be_host_and_port(server: str) -> None:
     with pytest.raises(UserError, match="expected a server as host:port"):
         Client(server)
@@ -141,6 +146,16 @@ def test_a_photo_above_the_servers_limit(repository: Path) -> None:
             Client(f"localhost:{small.port}").predict([data.getvalue()])
     finally:
         small.stop(0)
+
+
+@pytest.mark.parametrize("output", ["scores", "boxes"])
+def test_numbers_that_are_text_are_one_line(output: str) -> None:
+    outputs = {"labels": np.array([[b"car"]], object), "scores": np.ones((1, 1), np.float32), "boxes": np.ones((1, 4), np.float32)}
+    outputs[output] = np.full(outputs[output].shape, b"1", object)
+    reference = predict_pb2.PredictResponse(outputs={name: tf.make_tensor_proto(array) for name, array in outputs.items()})
+    response = messages.PredictResponse.FromString(reference.SerializeToString())
+    with pytest.raises(UserError, match=f"model 'marque': expected outputs labels, scores, boxes .*'{output}': 'object'"):
+        wire.Model("marque").read_predictions(response, [wire.Photo(b"", (1.0, 1.0))])
 
 
 def test_what_pillow_reads_and_the_server_does_not_is_one_line_too(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

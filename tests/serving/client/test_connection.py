@@ -228,6 +228,15 @@ def test_certificates_that_cannot_be_used(tmp_path: Path, pem: Tls) -> None:
         Client("localhost:1", tls=Tls(ca=tmp_path / "none.pem"))
     with pytest.raises(UserError, match="expected the client's certificate and its key together"):
         Client("localhost:1", tls=Tls(ca=pem.ca, cert=pem.cert))
+    junk = tmp_path / "junk.pem"
+    for content in (b"", b"no certificate", b"\xff\0", b"-----BEGIN CERTIFICATE-----\nbm90\n-----END CERTIFICATE-----\n"):
+        junk.write_bytes(content)
+        with pytest.raises(UserError, match=r"junk\.pem: expected certificates in PEM format"):
+            Client("localhost:1", tls=Tls(ca=junk))
+        with pytest.raises(UserError, match=r"junk\.pem: expected certificates in PEM format"):
+            Client("localhost:1", tls=Tls(cert=junk, key=pem.key))
+        with pytest.raises(UserError, match=r"junk\.pem: expected a private key in PEM format"):
+            Client("localhost:1", tls=Tls(cert=pem.cert, key=junk))
 
 
 def test_a_token_goes_along_and_no_error_tells_it(over_tls: Serve, pem: Tls, photo: MakePhoto) -> None:
