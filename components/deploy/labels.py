@@ -7,7 +7,8 @@ The file is the one truth: servers that start read it, running ones are told of 
   previous   what was stable before; kept loaded, so that a label can move back at once
 
 and loads exactly the versions that a label points to, and the one that is about to get one. Labels of other names, other models and
-a `base_path` that is there (servers may see the repository elsewhere) stay as they are.
+a `base_path` that is there (servers may see the repository elsewhere) stay as they are. A model without versions is not in the
+config, as a server would wait for it; what its entry said besides is kept in `<model>/.entry`.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from serving.client.labels import read_config, write_config
 from serving.client.messages.tf_serving_pb2 import ModelConfig, ModelServerConfig
 
 PLATFORM = "tensorflow"
+ENTRY = ".entry"
 
 
 class MovedError(UserError):
@@ -115,15 +117,31 @@ class Labels:
         entry = next((entry for entry in entries if entry.name == self._model), None)
         if not to.versions:
             if entry is not None:
+                self._keep(entry)
                 entries.remove(entry)
             return
         if entry is None:
             entry = entries.add()
-            entry.CopyFrom(ModelConfig(name=self._model, base_path=self._base_path, model_platform=PLATFORM))
+            entry.CopyFrom(self._kept())
         del entry.model_version_policy.specific.versions[:]
         entry.model_version_policy.specific.versions.extend(sorted(to.versions))
         entry.version_labels.clear()
         entry.version_labels.update(to.labels)
+
+    def _keep(self, entry: ModelConfig) -> None:
+        kept = ModelServerConfig()
+        kept.model_config_list.config.append(entry)
+        kept.model_config_list.config[0].ClearField("model_version_policy")
+        kept.model_config_list.config[0].ClearField("version_labels")
+        if kept.model_config_list.config[0] != self._kept():
+            uri = f"{self._base_path}/{ENTRY}"
+            exchange.write(uri, write_config(kept).encode(), exchange.read(uri))
+
+    def _kept(self) -> ModelConfig:
+        """The entry, but for its versions, as it was when it left the config, or a new one."""
+        uri = f"{self._base_path}/{ENTRY}"
+        kept = read_config(exchange.read(uri).content.decode("utf-8", "replace"), uri).model_config_list.config
+        return kept[0] if kept else ModelConfig(name=self._model, base_path=self._base_path, model_platform=PLATFORM)
 
 
 def _words(state: State) -> str:

@@ -13,6 +13,7 @@ import itertools
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +38,10 @@ class Published:
     new: bool
 
 
-def publish(saved_model: Path, repository: str, model: str) -> Published:
+def publish(saved_model: Path, repository: str, model: str, check: Callable[[], None] = lambda: None) -> Published:
     """Publishes the folder `saved_model` as the next version of `model`; the newest version is kept if it holds the same model: the
-    same bytes but for the model card and the evaluation.
+    same bytes but for the model card and the evaluation. `check` raises where this must not be published any more; in a bucket it
+    is asked before the version is whole.
 
     Raises:
         UserError: no SavedModel there, a model name that is no plain name, or a repository that cannot be written.
@@ -47,7 +49,7 @@ def publish(saved_model: Path, repository: str, model: str) -> Published:
     check_inputs(saved_model, model)
     root = root_of(repository, model)
     if is_bucket(root):
-        return _publish_bucket(saved_model, root)
+        return _publish_bucket(saved_model, root, check)
     try:
         return _publish_local(saved_model, Path(root))
     except OSError as error:
@@ -90,7 +92,7 @@ def _rename_if_free(folder: Path, target: Path) -> bool:
     return True
 
 
-def _publish_bucket(saved_model: Path, root: str) -> Published:
+def _publish_bucket(saved_model: Path, root: str, check: Callable[[], None]) -> Published:
     names = storage.list_names(root)
     newest, content = max(complete_versions(names), default=0), _fingerprint(saved_model)
     if f"{CLAIMS}/{newest}" in names and storage.read_bytes(f"{root}/{CLAIMS}/{newest}").decode() == content:
@@ -98,9 +100,10 @@ def _publish_bucket(saved_model: Path, root: str) -> Published:
     taken = [int(part) for name in names for part in name.removeprefix(f"{CLAIMS}/").split("/")[:1] if is_version(part)]
     version = _claim(root, max(taken, default=0) + 1, content)
     try:
-        files = sorted(path for path in saved_model.rglob("*") if path.is_file())
-        for path in sorted(files, key=lambda path: path == saved_model / GRAPH):
+        for path in sorted(path for path in saved_model.rglob("*") if path.is_file() and path != saved_model / GRAPH):
             storage.upload(path, f"{root}/{version}/{path.relative_to(saved_model).as_posix()}")
+        check()
+        storage.upload(saved_model / GRAPH, f"{root}/{version}/{GRAPH}")
     except BaseException:
         storage.delete_tree(f"{root}/{version}")
         raise

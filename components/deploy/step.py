@@ -76,7 +76,8 @@ def run(
             newest = max(complete_versions(storage.list_names(root)), default=None)
             labels.move(labels.state.moved(stable=labels.state.stable or newest))
         with tempfile.TemporaryDirectory() as scratch:
-            published = publish(_complete(saved_model, evaluation, Path(scratch) / "version"), repository, model)
+            version = _complete(saved_model, evaluation, Path(scratch) / "version")
+            published = publish(version, repository, model, still_mine)
         verb = "published" if published.new else "the newest version holds the same model, kept with its card"
         _say(f"{verb} {published.uri} ({figures})")
         Rollout(root, published.version, labels, fleet, requests, limits=limits or Limits(), check=still_mine, say=_say).run()

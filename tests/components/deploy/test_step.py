@@ -6,18 +6,23 @@ import os
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components.common import storage, validation
+from components.common import exchange, storage, validation
 from components.common.errors import UserError
 from components.common.evaluation import SCHEMA
 from components.common.fingerprint import fingerprint
+from components.deploy import lock as locks
 from components.deploy.champion import find
+from components.deploy.labels import Labels, State
+from components.deploy.lock import LostLockError
 from components.deploy.publish import publish
 from components.deploy.step import run
+from serving.client.labels import read_config
 
 EXTRA = [
     "assets.extra/evaluation/metrics.json",
@@ -102,6 +107,12 @@ def test_the_same_model_is_not_published_twice(saved_model: Path, repository: Pa
     assert deploy(saved_model, str(repository)) == str(repository / "marque" / "3")
 
 
+@pytest.fixture
+def spawning(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
+    """Lets a spawned process, which is given `sys.path`, import this module, also where `pytest` was run as a command."""
+    monkeypatch.syspath_prepend(pytestconfig.rootpath)
+
+
 def test_a_number_that_is_taken_meanwhile_is_left_alone(saved_model: Path, repository: Path, monkeypatch) -> None:
     copy = shutil.copytree
 
@@ -135,7 +146,7 @@ def publish_from_two_processes(tmp_path: Path, repository: str) -> list[int]:
     return versions
 
 
-def test_two_publishers_at_once_never_share_a_number(tmp_path: Path, repository: Path) -> None:
+def test_two_publishers_at_once_never_share_a_number(tmp_path: Path, repository: Path, spawning: None) -> None:
     assert sorted(publish_from_two_processes(tmp_path, str(repository))) == list(range(1, 11))
     assert sorted(map(int, names(repository / "marque"))) == list(range(1, 11))
     contents = {(repository / "marque" / str(version) / "saved_model.pb").read_text() for version in range(1, 11)}
@@ -156,7 +167,7 @@ def publish_and_die(saved_model: Path, repository: str) -> None:
     publish(saved_model, repository, "marque")
 
 
-def test_a_crash_in_the_middle_leaves_nothing_that_would_be_loaded(saved_model: Path, repository: Path) -> None:
+def test_a_crash_in_the_middle_leaves_nothing_that_would_be_loaded(saved_model: Path, repository: Path, spawning: None) -> None:
     process = multiprocessing.get_context("spawn").Process(target=publish_and_die, args=(saved_model, str(repository)))
     process.start()
     process.join(60)
@@ -297,7 +308,54 @@ def test_a_failed_upload_leaves_no_version_and_its_graph_comes_last(saved_model:
     assert publish(saved_model, f"gs://{gcs}", "marque").version == 2
 
 
-def test_a_bucket_never_gives_two_publishers_one_number(tmp_path: Path, gcs: str, preconditions: None) -> None:
+def test_a_bucket_gets_no_whole_version_from_who_has_lost_the_lock(saved_model: Path, gcs: str) -> None:
+    def lost() -> None:
+        assert len(storage.list_names(f"gs://{gcs}/marque/1")) == 3
+        raise LostLockError("another deploy has taken over")
+
+    with pytest.raises(LostLockError):
+        publish(saved_model, f"gs://{gcs}", "marque", lost)
+    assert storage.list_names(f"gs://{gcs}/marque") == [".claims/1"]
+
+
+def test_a_deploy_that_lost_its_lock_while_it_copied_publishes_nothing(
+    saved_model: Path, gcs: str, preconditions: None, monkeypatch
+) -> None:
+    monkeypatch.setattr(locks, "LEASE_S", 0.1)
+    upload, uri = storage.upload, f"gs://{gcs}/marque/.lock"
+
+    def take_over(path: Path, to: str, **options: Any) -> bool:
+        if to.endswith("classes.json"):
+            while not exchange.write(uri, b"another's", exchange.read(uri)):
+                pass
+            time.sleep(0.5)
+        return upload(path, to, **options)
+
+    monkeypatch.setattr(storage, "upload", take_over)
+    with pytest.raises(LostLockError, match="another deploy has taken over"):
+        deploy(saved_model, f"gs://{gcs}")
+    assert storage.list_names(f"gs://{gcs}/marque") == [".claims/1", ".lock"]
+
+
+@pytest.mark.parametrize("policy", ["", "model_version_policy { latest {} }"])
+def test_an_entry_of_the_users_stays_as_it_is_but_for_its_versions(saved_model: Path, repository: Path, policy: str) -> None:
+    entry = f'name: "marque" base_path: "/models/marque" model_platform: "tensorflow" {policy} logging_config {{}}'
+    repository.mkdir()
+    (repository / "models.config").write_text(f"model_config_list {{ config {{ {entry} }} }}")
+    deploy(saved_model, str(repository))
+    text = (repository / "models.config").read_text()
+    assert text.count("/models/marque") == text.count("logging_config") == text.count("specific") == 1
+    labels = Labels(str(repository / "models.config"), "marque", str(repository / "marque"))
+    labels.move(State())
+    assert "marque" not in (repository / "models.config").read_text()
+    again = Labels(str(repository / "models.config"), "marque", str(repository / "marque"))
+    again.move(again.state.moved(stable=1))
+    (written,) = read_config((repository / "models.config").read_text()).model_config_list.config
+    assert (written.base_path, written.HasField("logging_config")) == ("/models/marque", True)
+    assert (list(written.model_version_policy.specific.versions), dict(written.version_labels)) == ([1], {"stable": 1})
+
+
+def test_a_bucket_never_gives_two_publishers_one_number(tmp_path: Path, gcs: str, preconditions: None, spawning: None) -> None:
     versions = publish_from_two_processes(tmp_path, f"gs://{gcs}/models")
     assert len(set(versions)) == 10
     graphs = {storage.read_bytes(f"gs://{gcs}/models/marque/{version}/saved_model.pb") for version in versions}
