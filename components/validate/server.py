@@ -15,6 +15,8 @@ from components.common.errors import REASON_PREFIX, UserError
 
 POLL_S = 0.02
 PR_SET_PDEATHSIG = 1
+# Loaded here: a child of a process with threads must not load anything before it is another program.
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ def serving(arguments: Sequence[str], until: float, log: Path | None = None) -> 
 
 def _end_with_parent() -> None:
     """Runs in the child: the kernel ends it when this process is killed, which no `finally` sees (prctl(2), Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _last_words(log: Path) -> str:
