@@ -32,6 +32,9 @@ def main(logs: str, model: str, records: tuple[str, ...], output: Path, settings
         found = run(logs, model, records, output, demands=Demands.of(pairs(settings)))
         said = f"{found['verdict']}: {' '.join(found['reasons'])}\npage: {output / PAGE}"
         Console(soft_wrap=True, highlight=False).print(said, markup=False)
+        if damaged := found["damaged"]:
+            first = f"{damaged[0]['file']}: {damaged[0]['reason']}"
+            sys.stderr.write(f"marque: warning: {len(damaged)} damaged log file(s), what comes before the damage counts; {first}\n")
     if found["drift"]:
         sys.exit(DRIFTED)
 

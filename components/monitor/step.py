@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from components.common.errors import UserError
 from components.common.progress import track
 from components.common.whole import whole_folder
 from components.monitor.logs import Reading, read_log, read_table
@@ -44,6 +45,8 @@ def run(logs: str, model: str, records: Sequence[str], output: Path, *, demands:
         UserError: no log, no published version, no records where there should be, a batch of another model, or an `output` that
             holds something else.
     """
+    if not logs:
+        raise UserError("logs: expected a request log or a batch's predictions.parquet, received ''")
     demands = demands or Demands()
     reference, classes = read_reference(model, records, demands.sample_photos)
     collector, reading = Collector(classes), Reading()

@@ -193,6 +193,7 @@ def test_memory_does_not_grow_with_the_photos(tmp_path: Path) -> None:
     [
         ("nowhere", "VERSION", [], r"nowhere: expected a request log, <model>/\*.tfrecord, found none of marque"),
         ("no.parquet", "VERSION", [], "no.parquet: no such file"),
+        ("", "VERSION", [], "logs: expected a request log or a batch's predictions.parquet, received ''"),
         ("logs", "models/marque/1", [], "expected a version that deploy published, with the predictions of its evaluation"),
         ("logs", "VERSION", ["nowhere"], "nowhere/records.json: no such file"),
     ],
@@ -234,5 +235,11 @@ def test_the_command_tells_by_its_exit_status(version: Path, training_records: l
     ended = command(logs, *given)
     assert (ended.returncode, ended.stdout[:6]) == (2, "drift:"), ended.stderr
     assert f"page: {tmp_path / 'out' / 'drift.html'}" in ended.stdout
+    assert "damaged" not in ended.stderr
+    for name in ("20990101.tfrecord", "20990102.tfrecord"):
+        (Path(logs) / "marque" / name).write_bytes(b"damaged")
+    (line,) = [line for line in command(logs, *given).stderr.splitlines() if "damaged" in line]
+    assert line.startswith("marque: warning: 2 damaged log file(s)")
+    assert line.endswith("marque/20990102.tfrecord: damaged at record 0")
     for wrong in ([logs], [logs, *given, "--set", "alpha"]):
         assert command(*wrong).returncode == 1
