@@ -151,10 +151,12 @@ def batch(photos: str, model: str, output: str, tasks: int, chunk_photos: int, r
 
     Run again after it was ended, it goes on where it was.
     """
+    from components.predict.place import check_places
     from pipelines.compile import compile_batch, default_image
     from pipelines.run import run_pipeline
 
     with one_line_errors():
+        check_places(model, output)
         pipeline = root / "batch.yaml"
         compile_batch(pipeline, default_image(), tasks=tasks)
         places = {

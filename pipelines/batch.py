@@ -14,14 +14,7 @@ from typing import Any, NamedTuple
 from kfp import dsl
 
 from components.predict.component import collect, list_photos, predict
-from pipelines import resources
-from pipelines.resources import Images, Resources, place
-
-resources.STEPS.update(
-    list_photos=Resources(cpu="1", memory="2Gi", image="data"),
-    predict=Resources(cpu="4", memory="8Gi"),
-    collect=Resources(cpu="1", memory="4Gi"),
-)
+from pipelines.resources import Images, place
 
 
 class Outputs(NamedTuple):

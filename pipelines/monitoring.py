@@ -12,10 +12,7 @@ from typing import Any, NamedTuple
 from kfp import dsl
 
 from components.monitor.component import monitor, raise_alarm
-from pipelines import resources
-from pipelines.resources import Images, Resources, place
-
-resources.STEPS.update(monitor=Resources(cpu="2", memory="4Gi"), raise_alarm=Resources(cpu="1", memory="1Gi"))
+from pipelines.resources import Images, place
 
 
 class Outputs(NamedTuple):

@@ -42,6 +42,11 @@ STEPS = {
     "evaluate": Resources(cpu="4", memory="8Gi"),
     "validate": Resources(cpu="2", memory="6Gi"),
     "deploy": Resources(cpu="1", memory="2Gi"),
+    "list_photos": Resources(cpu="1", memory="2Gi", image="data"),
+    "predict": Resources(cpu="4", memory="8Gi"),
+    "collect": Resources(cpu="1", memory="4Gi"),
+    "monitor": Resources(cpu="2", memory="4Gi"),
+    "raise_alarm": Resources(cpu="1", memory="1Gi"),
 }
 
 

@@ -69,8 +69,8 @@ def fetch(uri: str, into: Path, *, max_bytes: int, sha256: str | None = None) ->
     into.mkdir(parents=True, exist_ok=True)
     with _temporary_beside(target) as handle:
         if uri.startswith("gs://"):
-            with _gcs(uri) as client:
-                blob = client.bucket(_bucket(uri)).get_blob(_object(uri), retry=_retry())
+            with connect(uri) as client:
+                blob = client.bucket(_bucket(uri)).get_blob(_object(uri), retry=retry_policy())
                 if blob is None:
                     raise UserError(f"{uri}: no such object")
                 _check_size(uri, blob.size, max_bytes)
@@ -87,8 +87,8 @@ def fetch_tree(uri: str, into: Path, *, max_bytes: int) -> Path:
     Raises:
         UserError: nothing under the prefix, forbidden, unreachable, more than `max_bytes` together, or a name that leaves `into`.
     """
-    with _gcs(uri) as client, whole_folder(into) as partial:
-        blobs = dict(_blobs(client, uri))
+    with connect(uri) as client, whole_folder(into) as partial:
+        blobs = dict(list_blobs(client, uri))
         if not blobs:
             raise UserError(f"{uri}: expected objects under this prefix, found none")
         _check_size(uri, sum(blob.size for blob in blobs.values()), max_bytes)
@@ -105,8 +105,8 @@ def list_names(uri: str) -> list[str]:
     A missing folder or prefix has no names.
     """
     if uri.startswith("gs://"):
-        with _gcs(uri) as client:
-            return sorted(name for name, _ in _blobs(client, uri))
+        with connect(uri) as client:
+            return sorted(name for name, _ in list_blobs(client, uri))
     folder = Path(uri)
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
@@ -118,8 +118,8 @@ def read_bytes(uri: str) -> bytes:
         UserError: missing, forbidden or unreachable.
     """
     if uri.startswith("gs://"):
-        with _gcs(uri) as client:
-            return client.bucket(_bucket(uri)).blob(_object(uri)).download_as_bytes(retry=_retry())
+        with connect(uri) as client:
+            return blob_at(client, uri).download_as_bytes(retry=retry_policy())
     try:
         return Path(uri).read_bytes()
     except FileNotFoundError:
@@ -134,12 +134,12 @@ def upload(path: Path, uri: str, *, if_absent: bool = False) -> bool:
     """
     from google.api_core.exceptions import PreconditionFailed
 
-    with _gcs(uri) as client:
-        blob = client.bucket(_bucket(uri)).blob(_object(uri))
-        if if_absent and blob.exists(retry=_retry()):
+    with connect(uri) as client:
+        blob = blob_at(client, uri)
+        if if_absent and blob.exists(retry=retry_policy()):
             return False
         try:
-            blob.upload_from_filename(str(path), if_generation_match=0 if if_absent else None, retry=_retry())
+            blob.upload_from_filename(str(path), if_generation_match=0 if if_absent else None, retry=retry_policy())
         except PreconditionFailed:
             return False
     return True
@@ -153,13 +153,13 @@ def read_generation(uri: str) -> tuple[bytes, int]:
     """
     from google.api_core.exceptions import NotFound, PreconditionFailed
 
-    with _gcs(uri) as client:
+    with connect(uri) as client:
         bucket = client.bucket(_bucket(uri))
-        while blob := bucket.get_blob(_object(uri), retry=_retry()):
+        while blob := bucket.get_blob(_object(uri), retry=retry_policy()):
             generation = int(blob.generation)  # a download sets the blob's own anew
             with contextlib.suppress(NotFound, PreconditionFailed):  # written anew or deleted meanwhile
-                return blob.download_as_bytes(if_generation_match=generation, retry=_retry()), generation
-        if not bucket.exists(retry=_retry()):
+                return blob.download_as_bytes(if_generation_match=generation, retry=retry_policy()), generation
+        if not bucket.exists(retry=retry_policy()):
             raise UserError(f"{uri}: no such bucket or object")
         return b"", 0
 
@@ -174,10 +174,10 @@ def write_generation(uri: str, content: bytes, generation: int) -> bool:
     """
     from google.api_core.exceptions import PreconditionFailed
 
-    with _gcs(uri) as client:
-        blob = client.bucket(_bucket(uri)).blob(_object(uri))
+    with connect(uri) as client:
+        blob = blob_at(client, uri)
         try:
-            blob.upload_from_string(content, if_generation_match=generation, retry=_retry())
+            blob.upload_from_string(content, if_generation_match=generation, retry=retry_policy())
         except PreconditionFailed:
             return read_generation(uri)[0] == content
     return True
@@ -191,8 +191,8 @@ def delete(uri: str, generation: int | None = None) -> None:
     """
     from google.api_core.exceptions import NotFound, PreconditionFailed
 
-    with _gcs(uri) as client, contextlib.suppress(NotFound, PreconditionFailed):
-        client.bucket(_bucket(uri)).blob(_object(uri)).delete(if_generation_match=generation, retry=_retry())
+    with connect(uri) as client, contextlib.suppress(NotFound, PreconditionFailed):
+        blob_at(client, uri).delete(if_generation_match=generation, retry=retry_policy())
 
 
 def delete_tree(uri: str) -> None:
@@ -202,9 +202,64 @@ def delete_tree(uri: str) -> None:
         UserError: no prefix, no such bucket, forbidden, unreachable.
     """
     prefix = f"{_object(uri)}/"
-    with _gcs(uri) as client:
-        for blob in list(client.list_blobs(_bucket(uri), prefix=prefix, retry=_retry())):
-            blob.delete(retry=_retry())
+    with connect(uri) as client:
+        for blob in list(client.list_blobs(_bucket(uri), prefix=prefix, retry=retry_policy())):
+            blob.delete(retry=retry_policy())
+
+
+@contextlib.contextmanager
+def connect(uri: str) -> Iterator["storage.Client"]:
+    """A client for one operation on `uri`, whose failures become `UserError`s that name `uri`."""
+    try:
+        from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound, RetryError, Unauthorized
+        from google.auth.credentials import AnonymousCredentials
+        from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
+        from google.cloud import storage
+    except ModuleNotFoundError:  # as in the client's image, which is half the size without it
+        raise UserError(f"{uri}: gs:// needs google-cloud-storage, which is not installed; pip install 'marque[cloud]'") from None
+
+    try:
+        if os.environ.get("STORAGE_EMULATOR_HOST"):
+            client = storage.Client(project="emulator", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+        else:
+            client = storage.Client()
+        with contextlib.closing(client):
+            yield client
+    except NotFound:
+        raise UserError(f"{uri}: no such bucket or object") from None
+    except (Forbidden, Unauthorized, RefreshError):
+        raise UserError(f"{uri}: access denied; check the rights of the account you are signed in with") from None
+    except DefaultCredentialsError:
+        raise UserError(f"{uri}: no Google credentials; run `gcloud auth application-default login`") from None
+    except (RetryError, TransportError, requests.ConnectionError, requests.Timeout):
+        raise UserError(f"{uri}: the storage service cannot be reached; check the network and STORAGE_EMULATOR_HOST") from None
+    except GoogleAPICallError as error:
+        raise UserError(f"{uri}: the storage service answered {error.code} {error.message}") from None
+
+
+def blob_at(client: "storage.Client", uri: str) -> "storage.Blob":
+    """The object `gs://bucket/object`, whether it is there or not.
+
+    Raises:
+        UserError: an address of another kind.
+    """
+    return client.bucket(_bucket(uri)).blob(_object(uri))
+
+
+def list_blobs(client: "storage.Client", uri: str) -> Iterable[tuple[str, "storage.Blob"]]:
+    """(name relative to the prefix, object), without the empty objects that stand for folders."""
+    prefix = uri.removeprefix("gs://").partition("/")[2].strip("/")
+    prefix = f"{prefix}/" if prefix else ""
+    for blob in client.list_blobs(_bucket(uri), prefix=prefix, retry=retry_policy()):
+        if not blob.name.endswith("/"):
+            yield blob.name.removeprefix(prefix), blob
+
+
+def retry_policy() -> Any:
+    """How often a call to the storage service is made again."""
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    return DEFAULT_RETRY.with_timeout(RETRY_DEADLINE_S)
 
 
 def _checked_local(path: Path, max_bytes: int, sha256: str | None) -> Path:
@@ -264,42 +319,6 @@ def _download_http(uri: str, handle: BinaryIO, max_bytes: int) -> None:
         raise UserError(f"{shown}: the download broke off: {type(error).__name__}; try again") from None
 
 
-@contextlib.contextmanager
-def _gcs(uri: str) -> Iterator["storage.Client"]:
-    """A client for one operation on `uri`, whose failures become `UserError`s that name `uri`."""
-    try:
-        from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound, RetryError, Unauthorized
-        from google.auth.credentials import AnonymousCredentials
-        from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
-        from google.cloud import storage
-    except ModuleNotFoundError:  # as in the client's image, which is half the size without it
-        raise UserError(f"{uri}: gs:// needs google-cloud-storage, which is not installed; pip install 'marque[cloud]'") from None
-
-    try:
-        if os.environ.get("STORAGE_EMULATOR_HOST"):
-            client = storage.Client(project="emulator", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
-        else:
-            client = storage.Client()
-        with contextlib.closing(client):
-            yield client
-    except NotFound:
-        raise UserError(f"{uri}: no such bucket or object") from None
-    except (Forbidden, Unauthorized, RefreshError):
-        raise UserError(f"{uri}: access denied; check the rights of the account you are signed in with") from None
-    except DefaultCredentialsError:
-        raise UserError(f"{uri}: no Google credentials; run `gcloud auth application-default login`") from None
-    except (RetryError, TransportError, requests.ConnectionError, requests.Timeout):
-        raise UserError(f"{uri}: the storage service cannot be reached; check the network and STORAGE_EMULATOR_HOST") from None
-    except GoogleAPICallError as error:
-        raise UserError(f"{uri}: the storage service answered {error.code} {error.message}") from None
-
-
-def _retry() -> Any:
-    from google.cloud.storage.retry import DEFAULT_RETRY
-
-    return DEFAULT_RETRY.with_timeout(RETRY_DEADLINE_S)
-
-
 def _bucket(uri: str) -> str:
     bucket = urllib.parse.urlsplit(uri).netloc
     if not uri.startswith("gs://") or not bucket:
@@ -315,15 +334,6 @@ def _object(uri: str) -> str:
     return name
 
 
-def _blobs(client: "storage.Client", uri: str) -> Iterable[tuple[str, "storage.Blob"]]:
-    """(name relative to the prefix, object), without the empty objects that stand for folders."""
-    prefix = uri.removeprefix("gs://").partition("/")[2].strip("/")
-    prefix = f"{prefix}/" if prefix else ""
-    for blob in client.list_blobs(_bucket(uri), prefix=prefix, retry=_retry()):
-        if not blob.name.endswith("/"):
-            yield blob.name.removeprefix(prefix), blob
-
-
 def _download_to(blob: "storage.Blob", target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("wb") as handle:
@@ -332,5 +342,5 @@ def _download_to(blob: "storage.Blob", target: Path) -> None:
 
 def _download_blob(blob: "storage.Blob", handle: BinaryIO) -> None:
     """`raw_download`: an object stored as gzip must not grow past the size that was checked."""
-    blob.download_to_file(handle, raw_download=True, if_generation_match=blob.generation, retry=_retry())
+    blob.download_to_file(handle, raw_download=True, if_generation_match=blob.generation, retry=retry_policy())
     handle.flush()

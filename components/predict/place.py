@@ -9,6 +9,7 @@ from typing import Any
 
 from components.common import storage
 from components.common.errors import UserError
+from components.common.repository import GRAPH
 from components.common.whole import whole_file
 
 
@@ -55,19 +56,18 @@ class Bucket:
         self._client = client
 
     def files(self) -> Iterator[File]:
-        for name, blob in storage._blobs(self._client, self.uri):
+        for name, blob in storage.list_blobs(self._client, self.uri):
             if not any(part.startswith(".") for part in name.split("/")):
                 yield File(name, blob.size, str(blob.crc32c or blob.generation))
 
     def read(self, name: str) -> bytes:
-        return self._blob(name).download_as_bytes(raw_download=True, retry=storage._retry())
+        return self._blob(name).download_as_bytes(raw_download=True, retry=storage.retry_policy())
 
     def write(self, name: str, source: Path) -> None:
-        self._blob(name).upload_from_filename(str(source), retry=storage._retry())
+        self._blob(name).upload_from_filename(str(source), retry=storage.retry_policy())
 
     def _blob(self, name: str) -> Any:
-        uri = f"{self.uri}/{name}"
-        return self._client.bucket(storage._bucket(uri)).blob(storage._object(uri))
+        return storage.blob_at(self._client, f"{self.uri}/{name}")
 
 
 Place = Folder | Bucket
@@ -81,9 +81,26 @@ def open_place(uri: str, what: str) -> Iterator[Place]:
         UserError: neither a path nor gs://; inside the body also: no such bucket or object, access denied, not to be reached.
     """
     if uri.startswith("gs://"):
-        with storage._gcs(uri) as client:
+        with storage.connect(uri) as client:
             yield Bucket(uri, client)
     elif "://" in uri or not uri:
         raise UserError(f"{what}: expected a folder or gs://bucket/prefix, received {uri!r}")
     else:
         yield Folder(Path(uri))
+
+
+def check_places(model: str, output: str) -> None:
+    """What can be said before a batch begins.
+
+    Raises:
+        UserError: no SavedModel at `model`, or an `output` that cannot be a folder.
+    """
+    with open_place(model, "model") as place:
+        if all(file.name != GRAPH for file in place.files()):
+            raise UserError(f"{model}: expected a SavedModel, as <repository>/<model>/<version>, found no {GRAPH}")
+    with open_place(output, "output") as place:
+        if isinstance(place, Folder):
+            folder = Path(place.uri)
+            there = next(path for path in (folder, *folder.parents) if path.exists())
+            if not there.is_dir():
+                raise UserError(f"output: expected a folder or gs://bucket/prefix, received {output}: {there} is a file")

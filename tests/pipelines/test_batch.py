@@ -73,12 +73,33 @@ def test_the_command_writes_the_yaml(tmp_path: Path) -> None:
 
 
 def test_photos_that_are_not_there_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").touch()
     given = [f"--model={tmp_path}", f"--output={tmp_path / 'out'}", f"--root={tmp_path / 'root'}"]
     result = CliRunner().invoke(main, ["batch", str(tmp_path / "nowhere"), *given])
     assert result.exit_code == 1
     assert result.stderr.startswith("marque: error: ")
     assert "nowhere: expected a folder of photos" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_places_that_cannot_be_right_are_refused_before_anything_begins(tmp_path: Path, gcs: str) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "saved_model.pb").touch()
+    (tmp_path / "file").touch()
+
+    def refusal(model: str, output: str) -> str:
+        result = CliRunner().invoke(
+            main, ["batch", str(tmp_path), f"--model={model}", f"--output={output}", f"--root={tmp_path / 'r'}"]
+        )
+        assert (result.exit_code, result.stdout, (tmp_path / "r").exists()) == (1, "", False)
+        (line,) = result.stderr.splitlines()
+        return line
+
+    for model in ("nope", str(tmp_path), f"gs://{gcs}/nope"):
+        assert f"error: {model}: expected a SavedModel" in refusal(model, str(tmp_path / "out"))
+    for output in ("file", "file/below"):
+        assert f"{tmp_path / 'file'} is a file" in refusal(str(tmp_path / "model"), str(tmp_path / output))
+    assert "output: expected a folder or gs://bucket/prefix, received 's3://x'" in refusal(str(tmp_path / "model"), "s3://x")
 
 
 @pytest.fixture(scope="module")

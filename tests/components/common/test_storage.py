@@ -157,7 +157,7 @@ def test_gs_upload_replaces_unless_told_otherwise(gcs: str, tmp_path: Path) -> N
 def test_gs_tree_comes_whole_and_goes_whole(gcs: str, tmp_path: Path) -> None:
     for name in ("set/a.txt", "set/deep/b.txt", "set-aside/c.txt"):
         storage.upload(_write(tmp_path / "file", name.encode()), f"gs://{gcs}/{name}")
-    with storage._gcs(gcs) as client:
+    with storage.connect(gcs) as client:
         client.bucket(gcs).blob("set/folder/").upload_from_string(b"")
     assert storage.list_names(f"gs://{gcs}/set") == storage.list_names(f"gs://{gcs}/set/") == ["a.txt", "deep/b.txt"]
     into = storage.fetch_tree(f"gs://{gcs}/set", tmp_path / "into", max_bytes=LIMIT)
@@ -165,7 +165,7 @@ def test_gs_tree_comes_whole_and_goes_whole(gcs: str, tmp_path: Path) -> None:
     assert (into / "deep" / "b.txt").read_text() == "set/deep/b.txt"
     storage.delete_tree(f"gs://{gcs}/set")
     assert storage.list_names(f"gs://{gcs}") == ["set-aside/c.txt"]
-    with storage._gcs(gcs) as client:
+    with storage.connect(gcs) as client:
         assert [blob.name for blob in client.list_blobs(gcs)] == ["set-aside/c.txt"]
 
 
