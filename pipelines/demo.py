@@ -17,7 +17,7 @@ from components.common.errors import UserError
 from components.common.evaluation import PUBLISHED
 from components.common.repository import CONFIG, STABLE
 from components.common.storage import without_secrets
-from components.deploy.champion import find
+from components.deploy.champion import NONE, find
 from components.validate.server import NotStartedError, serving
 from pipelines.compile import compile_training, default_image
 from pipelines.parameters import collect, read_types
@@ -78,7 +78,7 @@ def run_demo(source: str, preset_name: str, settings: list[str], folder: Path, m
     repository = folder.absolute() / "models"
     parameters = collect(source, str(repository), preset_name, settings, read_types(pipeline))
     if _is_of_other_photos(find(str(repository), MODEL_NAME), parameters["source"]):
-        parameters = {"champion": "none", **parameters}
+        parameters = {"champion": NONE, **parameters}
         console.print("no champion: the model that is deployed in this folder is of another source")
     shutil.rmtree(folder / "answers", ignore_errors=True)
     result = machine.run(pipeline, parameters, folder)

@@ -16,6 +16,7 @@ import yaml
 
 from components.common.errors import UserError
 from components.common.settings import build, field_types, pairs
+from components.deploy.champion import NEWEST, NONE
 from components.evaluate.gate import Demands
 from components.train import presets
 from components.train.config import TrainConfig
@@ -96,9 +97,9 @@ def collect(source: str, repository: str, preset_name: str, settings: Sequence[s
         "repository": repository,
         **{name: value for name, value in given.items() if name not in fields},
     }
-    champion = parameters.get("champion", "newest")
-    if "/" not in champion and not champion.isdecimal() and champion not in ("newest", "none"):
-        raise UserError(f"champion: expected newest, none, a version's number or an address, received {champion!r}")
+    champion = parameters.get("champion", NEWEST)
+    if "/" not in champion and not champion.isdecimal() and champion not in (NEWEST, NONE):
+        raise UserError(f"champion: expected {NEWEST}, {NONE}, a version's number or an address, received {champion!r}")
     if parameters.get("keep_versions", 1) < 1:
         raise UserError(f"keep_versions: expected at least 1, received {parameters['keep_versions']}")
     for group, (kind, preset) in grouped.items():

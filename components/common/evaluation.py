@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from components.common.dataset import read_info
+from components.common.errors import UserError
+from components.common.fingerprint import fingerprint
 
 SCHEMA = "marque.metrics/2"
 IN_SAVED_MODEL = "assets.extra/evaluation"
@@ -35,3 +37,16 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         UserError: no evaluation there, or one of another schema.
     """
     return read_info(folder / "metrics.json", SCHEMA, "an evaluation written by evaluate")
+
+
+def check_model(metrics: dict[str, Any], evaluation: Path, saved_model: Path) -> str:
+    """The fingerprint of `saved_model`, which the `metrics` of `evaluation` must be of.
+
+    Raises:
+        UserError: they are of another model.
+    """
+    if metrics.get("model") != (identity := fingerprint(saved_model)):
+        raise UserError(
+            f"{evaluation}: expected the evaluation of {saved_model}, received that of another model; run evaluate again"
+        )
+    return identity

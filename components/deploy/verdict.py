@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import UserError
-from components.common.evaluation import read_metrics
+from components.common.evaluation import check_model, read_metrics
 from components.common.fingerprint import fingerprint
 from components.common.validation import Recorded, read_validation
 
@@ -25,10 +25,7 @@ def check(saved_model: Path, evaluation: Path) -> dict[str, Any]:
         raise UserError(
             f"{evaluation}: expected the evaluation of a blessed model, this one was refused: {reasons} Train a better one"
         )
-    if metrics.get("model") != fingerprint(saved_model):
-        raise UserError(
-            f"{evaluation}: expected the evaluation of {saved_model}, received that of another model; run evaluate again"
-        )
+    check_model(metrics, evaluation, saved_model)
     for name in ("top1", "mean_iou"):
         if not isinstance(metrics.get(name), float | int):
             raise UserError(f"{evaluation}: expected a number {name!r}, received {metrics.get(name)!r}; run evaluate again")

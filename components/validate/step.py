@@ -13,9 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from components.common.errors import UserError
-from components.common.evaluation import read_metrics
-from components.common.fingerprint import fingerprint
+from components.common.evaluation import check_model, read_metrics
 from components.common.validation import BOX_TOLERANCE, REPORT, SCHEMA, SCORE_TOLERANCE, write_requests
 from components.common.whole import whole_folder
 from components.validate.failures import (
@@ -60,10 +58,7 @@ def run(
     """
     limits = limits or Limits()
     metrics = read_metrics(evaluation)
-    if metrics.get("model") != (identity := fingerprint(saved_model)):
-        raise UserError(
-            f"{evaluation}: expected the evaluation of {saved_model}, received that of another model; run evaluate again"
-        )
+    identity = check_model(metrics, evaluation, saved_model)
     requests = record(evaluation, records, metrics["split"], limits.photos)
     with whole_folder(output, REPORT) as folder:
         try:
