@@ -20,7 +20,8 @@ from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 from serving.server.errors import invalid
 
 MAX_ELEMENTS = 1 << 24
-MAX_REPEATED_BYTES = 64 << 20
+MAX_REPEATED_BYTES = 4 << 20
+REFERENCE_BYTES = 8
 VALUE_FIELDS = {
     types_pb2.DT_FLOAT: "float_val",
     types_pb2.DT_DOUBLE: "double_val",
@@ -141,15 +142,11 @@ def _values(alias: str, proto: TensorProto, count: int) -> np.ndarray | None:
 
 
 def _strings(alias: str, given: Sequence[bytes], count: int) -> np.ndarray:
-    values = np.empty(count, object)
-    if len(given) >= count:
-        values[:] = given[:count]
-        return values
     last = given[-1] if given else b""
-    if len(last) * (count - len(given)) > MAX_REPEATED_BYTES:
+    if (len(last) + REFERENCE_BYTES) * (count - len(given)) > MAX_REPEATED_BYTES:
         raise invalid(f"input {alias}: expected {count} values, received {len(given)}")
-    values[: len(given)] = given[:]
-    values[len(given) :] = last
+    values = np.full(count, last, object)
+    values[: len(given)] = given[:count]
     return values
 
 

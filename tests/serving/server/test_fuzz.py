@@ -38,7 +38,7 @@ SEED = 20
 WORKERS = 4
 WARM_UP = 200
 TIMEOUT_S = 60.0
-MAX_GROWTH_BYTES = 200 << 20
+MAX_GROWTH_BYTES = 100 << 20
 OTHER_METHODS: dict[str, Callable[[], Message]] = {
     "PredictionService/Classify": ClassificationRequest,
     "PredictionService/Regress": RegressionRequest,

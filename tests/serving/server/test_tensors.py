@@ -88,6 +88,7 @@ def test_floats_and_strings_go_out_in_fields_of_their_own() -> None:
         ([0, 1 << 40], [], f"expected at most {MAX_ELEMENTS} elements"),
         ([0] + [1 << 24] * 6, [], "tensor parsing error: x"),
         ([1 << 23], [bytes(1000)], f"expected {1 << 23} values, received 1"),
+        ([1 << 20], [], f"expected {1 << 20} values, received 0"),
     ],
 )
 def test_a_short_message_cannot_ask_for_any_amount_of_memory(sizes: list[int], given: list[bytes], message: str) -> None:
