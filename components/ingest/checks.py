@@ -1,8 +1,8 @@
 """Looks at every photo once and says what is wrong with it: a checked photo, or a reason to set it aside.
 
-A checked photo is a whole JPEG in RGB with its box clipped to the frame, neither empty nor mostly outside. JPEGs in RGB stay byte
-for byte what they were; PNGs and JPEGs of other colour spaces become RGB JPEGs of quality 95. A photo's EXIF orientation is not
-applied: boxes are in pixels as stored.
+A checked photo is a whole, upright JPEG in RGB with its box clipped to the frame, neither empty nor mostly outside. JPEGs that are
+upright and RGB stay byte for byte what they were; PNGs, JPEGs of other colour spaces and photos that EXIF turns become RGB JPEGs of
+quality 95. Listed boxes are in pixels as stored, and are turned with their photo.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from components.common.dataset import SPLITS
 from components.common.errors import UserError
 from components.ingest.jpeg import reaches_its_end
 from components.ingest.listing import ListedPhoto
+from components.ingest.upright import AS_STORED, orientation, upright, upright_box
 
 NOT_A_PHOTO = "not a JPEG or PNG"
 DAMAGED = "truncated or damaged"
@@ -80,12 +81,14 @@ def check_photo(listed: ListedPhoto, classes: int, scratch: Path) -> CheckedPhot
         _check_box_order(listed.box)
         content = _read(listed.path)
         photo, width, height = _decode(content)
-        box = _inside(listed.box, width, height)
+        box = upright_box(_inside(listed.box, width, height), orientation(photo), width, height)
     except _SetAsideError as reason:
         return RejectedPhoto(listed, str(reason))
     path = listed.path
     if not _stays(photo):
+        photo = upright(photo)
         content = _as_rgb_jpeg(photo)
+        width, height = photo.size
         path = scratch / f"{hashlib.sha256(content).hexdigest()}.jpg"
         path.write_bytes(content)
     return CheckedPhoto(listed, path, box, width, height, hashlib.sha256(content).hexdigest())
@@ -174,7 +177,7 @@ def _decode(content: bytes) -> tuple[Image.Image, int, int]:
 
 def _stays(photo: Image.Image) -> bool:
     """Whether the dataset takes the photo's bytes as they are."""
-    return photo.format != "PNG" and photo.mode == "RGB"
+    return photo.format != "PNG" and photo.mode == "RGB" and orientation(photo) == AS_STORED
 
 
 def _as_rgb_jpeg(photo: Image.Image) -> bytes:

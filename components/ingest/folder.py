@@ -3,9 +3,10 @@
     file,label,x1,y1,x2,y2[,split]
     photos/red.jpg,Toyo Alba Sedan 2004,12,30,410,260,train
 
-`file` is relative to the folder. Boxes are in pixels of the stored photo, 0-based and half-open: the pixel (0, 0) alone is 0,0,1,1.
-`split` is train, validation or test. Without that column ingest carves the test and validation photos itself. Class ids follow the
-alphabetical order of the labels. UTF-8, with or without a byte-order mark; further columns are ignored.
+`file` is relative to the folder. Boxes are in pixels of the photo as stored (EXIF's orientation not applied), 0-based and
+half-open: the pixel (0, 0) alone is 0,0,1,1. `split` is train, validation or test. Without that column ingest carves the test and
+validation photos itself. Class ids follow the alphabetical order of the labels. UTF-8, with or without a
+byte-order mark; further columns are ignored.
 """
 
 import csv

@@ -136,14 +136,6 @@ def test_other_photos_become_rgb_jpegs(content: bytes, tmp_path: Path) -> None:
     assert (tmp_path / "photo").read_bytes() == content
 
 
-def test_orientation_is_not_applied(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    result = _check(tmp_path, _bytes(PHOTO, exif=exif))
-    assert isinstance(result, CheckedPhoto)
-    assert (result.width, result.height) == (WIDTH, HEIGHT)
-
-
 @given(*[st.integers(-60, 100)] * 4)
 def test_a_box_is_clipped_or_refused(tmp_path_factory: pytest.TempPathFactory, x1: int, y1: int, x2: int, y2: int) -> None:
     result = _check(tmp_path_factory.mktemp("box"), JPEG, (x1, y1, x2, y2))
