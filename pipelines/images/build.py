@@ -4,11 +4,12 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from components.common.errors import UserError
 from components.common.storage import without_secrets
 from components.common.whole import whole_file
 from pipelines.images.contents import CONTAINERFILE, IMAGES, ROOT, version
@@ -52,12 +53,15 @@ def build(engine: Engine, names: Mapping[str, str], base: str = "", cache: bool 
             remember(reference, name=name, id=engine.read("image", "inspect", "--format={{.Id}}", reference), bytes=size)
 
 
-def push(engine: Engine, references: Iterable[str]) -> None:
+def push(engine: Engine, references: Collection[str]) -> None:
     """Pushes, and remembers the digests by which the registry knows the images.
 
     Raises:
-        UserError: the registry refused.
+        UserError: one of them is not here, before any is pushed; or the registry refused.
     """
+    for reference in references:
+        if not engine.succeeds("image", "inspect", reference):
+            raise UserError(f"{reference}: expected an image in {engine.name}, found none; build it first: make images push REGISTRY=…")
     for reference in references:
         if engine.name == "podman":
             with tempfile.TemporaryDirectory() as scratch:
@@ -65,10 +69,14 @@ def push(engine: Engine, references: Iterable[str]) -> None:
                 digest = Path(scratch, "digest").read_text("ascii").strip()
         else:
             engine.run("push", reference)
-            repository = reference.rpartition(":")[0]
             known = json.loads(engine.read("image", "inspect", "--format={{json .RepoDigests}}", reference))
-            digest = next(each.partition("@")[2] for each in known if each.startswith(f"{repository}@"))
+            digest = _digest_of(reference.rpartition(":")[0], known)
         remember(reference, digest=digest)
+
+
+def _digest_of(repository: str, known: Iterable[str]) -> str:
+    """The digest of `repository` among those of all repositories; docker leaves the host of its own registry out of their names."""
+    return max((each for each in known if f"/{repository}".endswith(f"/{each.partition('@')[0]}")), key=len).partition("@")[2]
 
 
 def remember(reference: str, **facts: Any) -> None:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,15 +78,19 @@ class Engine:
         """The address of its Docker API while the body runs, for DOCKER_HOST.
 
         Raises:
-            UserError: podman's service did not start.
+            UserError: podman's service did not start, or docker knows no address.
         """
         if self.name == "docker":
-            yield os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+            yield self.read("context", "inspect", "--format={{.Endpoints.docker.Host}}")
             return
         with tempfile.TemporaryDirectory(prefix="marque-podman-") as scratch:
             socket = Path(scratch, "podman.sock")
             command = ["podman", "system", "service", "--time=0", f"unix://{socket}"]
-            with Path(scratch, "log").open("w+") as log, subprocess.Popen(command, stdout=log, stderr=log) as service:
+            with (
+                Path(scratch, "log").open("w+") as log,
+                # in a session of its own, so that Ctrl-C leaves it to us: it is needed to remove the containers
+                subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True) as service,
+            ):
                 try:
                     deadline = time.monotonic() + SOCKET_S
                     while not socket.exists():
@@ -103,13 +107,26 @@ def find(name: str = "") -> Engine:
     """The engine of that name, or the first that works.
 
     Raises:
-        UserError: none does.
+        UserError: another name, or none works; with what is wrong with each.
     """
-    tried: Sequence[str] = (name,) if name else NAMES
-    for each in tried:
-        if shutil.which(each) and Engine(each).succeeds("info"):
+    if name and name not in NAMES:
+        raise UserError(f"engine: expected {' or '.join(NAMES)}, received {name!r}")
+    wrong = []
+    for each in (name,) if name else NAMES:
+        if not (reason := _what_is_wrong(each)):
             return Engine(each)
-    raise UserError(f"expected {' or '.join(tried)} to be installed and to work, found none; in Debian: apt install podman")
+        wrong.append(f"{each}: {reason}")
+    raise UserError(f"expected {name or ' or '.join(NAMES)} to work here; {'; '.join(wrong)}; in Debian: apt install podman")
+
+
+def _what_is_wrong(name: str) -> str:
+    if not shutil.which(name):
+        return "not installed"
+    done = subprocess.run([name, "info"], check=False, capture_output=True, text=True)
+    if done.returncode:
+        return done.stderr.strip() or f"`{name} info` failed"
+    # Debian's podman-docker
+    return "is podman by another name" if name == "docker" and "podman" in Engine(name).read("--version") else ""
 
 
 def hand_over(folder: Path) -> None:

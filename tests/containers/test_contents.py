@@ -10,7 +10,6 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from components.common.errors import UserError
 from pipelines import batch, monitoring, resources, tuning  # noqa: F401 - they add steps
 from pipelines.__main__ import main
 from pipelines.images.contents import CONTAINERFILE, IMAGES, ROOT, content_tag, lock_of, references, with_digests
@@ -121,10 +120,3 @@ def test_push_without_a_registry_says_what_is_missing() -> None:
     ended = CliRunner().invoke(images_main, ["push"])
     assert ended.exit_code == 1
     assert "expected where to push to, such as REGISTRY=" in ended.output
-
-
-def test_an_engine_that_is_not_there_is_named() -> None:
-    from pipelines.images.engine import find
-
-    with pytest.raises(UserError, match="expected nonesuch to be installed"):
-        find("nonesuch")
