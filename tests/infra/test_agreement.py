@@ -73,19 +73,20 @@ def test_the_model_has_one_name(objects: Objects, pod: dict[str, Any]) -> None:
     name = inspect.signature(Client).parameters["model"].default
     assert name == MODEL_NAME == options()["model"] == inspect.signature(export.run).parameters["model_name"].default
     server = pod["containers"][0]
-    for probe in ("startupProbe", "readinessProbe"):
-        assert server[probe]["httpGet"]["path"].split("/")[:4] == ["", "v1", "models", name]
+    assert server["readinessProbe"]["httpGet"] == {"path": f"/v1/models/{name}/metadata", "port": "rest"}
     app = named(objects, "Deployment", "marque-app")["spec"]["template"]["spec"]["containers"][0]["args"]
     assert f"--model={name}" in app
     assert "--server=tf-serving:8500" in app
 
 
-def test_metrics_are_where_they_are_scraped(objects: Objects, flags: dict[str, str]) -> None:
+def test_metrics_are_where_they_are_scraped_and_probed(objects: Objects, pod: dict[str, Any], flags: dict[str, str]) -> None:
     config = generated(objects, "tf-serving")
     assert flags["monitoring_config_file"] == "/etc/tf-serving/monitoring.config"
     assert re.fullmatch(
         rf'prometheus_config {{\s+enable: true\s+path: "{re.escape(metrics.PATH)}"\s+}}\s*', config["monitoring.config"]
     )
+    for probe in ("startupProbe", "livenessProbe"):
+        assert pod["containers"][0][probe]["httpGet"] == {"path": metrics.PATH, "port": "rest"}
     for monitor in (each for each in objects if each["kind"] == "ServiceMonitor"):
         [endpoint] = monitor["spec"]["endpoints"]
         assert (endpoint["path"], endpoint["port"]) == (metrics.PATH, "rest")

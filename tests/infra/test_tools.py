@@ -54,6 +54,15 @@ def test_serving_waits_for_the_first_deploy(tmp_path: Path) -> None:
         assert waiting.wait(60) == 0
 
 
+def test_a_pod_that_waits_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    environment = {**os.environ, "MODEL_REPOSITORY": str(tmp_path)}
+    with subprocess.Popen([sys.executable, WAIT], env=environment, stderr=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stderr
+        waiting.stderr.readline()
+        waiting.terminate()
+        assert waiting.wait(10) == 143
+
+
 def test_serving_does_not_wait_for_what_is_there_in_a_bucket(gcs: str, tmp_path: Path) -> None:
     from components.common.storage import upload
 

@@ -1,12 +1,14 @@
 """Waits until the model repository has its config; says every minute what it waits for."""
 
 import os
+import signal
 import sys
 import time
 
 from components.common.repository import CONFIG
 from components.common.storage import read_bytes
 
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the first process of a container is not ended by it otherwise
 config = f"{os.environ['MODEL_REPOSITORY'].rstrip('/')}/{CONFIG}"
 waited_s = 0
 while True:
