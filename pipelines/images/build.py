@@ -61,7 +61,7 @@ def push(engine: Engine, references: Collection[str]) -> None:
     """
     for reference in references:
         if not engine.succeeds("image", "inspect", reference):
-            raise UserError(f"{reference}: expected an image in {engine.name}, found none; build it first: make images push REGISTRY=…")
+            raise UserError(f"{reference}: expected an image in {engine.name}, found none; first: make images REGISTRY=…")
     for reference in references:
         if engine.name == "podman":
             with tempfile.TemporaryDirectory() as scratch:

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import grimp
@@ -13,7 +15,7 @@ from click.testing import CliRunner
 from pipelines import batch, monitoring, resources, tuning  # noqa: F401 - they add steps
 from pipelines.__main__ import main
 from pipelines.images.contents import CONTAINERFILE, IMAGES, ROOT, content_tag, lock_of, references, with_digests
-from pipelines.images.sbom import write_sbom
+from pipelines.images.sbom import installed, write_sbom
 
 # What a command or a step starts with, by the image that runs it.
 ENTRIES = {
@@ -28,19 +30,39 @@ ENTRIES = {
 }
 
 
+# Which of these is used, a setting says; who sets it installs it.
+OPTIONAL = {"mlflow", "wandb"}
+
+
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    return grimp.build_graph("components", "serving", cache_dir=None)
+    return grimp.build_graph("components", "serving", include_external_packages=True, cache_dir=None)
+
+
+def imported(graph: grimp.ImportGraph, image: str) -> tuple[set[str], set[str]]:
+    """Our files and the packages of others that an image's commands import, at their start or later."""
+    modules = {module for entry in ENTRIES[image] for module in (entry, *graph.find_descendants(entry))}
+    needed = modules.union(*(graph.find_upstream_modules(module) for module in modules))
+    packages = {each for each in needed if graph.is_module_squashed(each)}
+    paths = (each.replace(".", "/") for each in needed - packages)
+    return {f"{path}/__init__.py" if (ROOT / path).is_dir() else f"{path}.py" for path in paths}, packages - {"kfp"}
 
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_an_image_holds_all_code_that_its_commands_import(graph: grimp.ImportGraph, name: str) -> None:
-    held = tuple(path.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".") for path in IMAGES[name].code)
-    for entry in ENTRIES[name]:
-        modules = {entry, *graph.find_descendants(entry)}
-        needed = modules.union(*(graph.find_upstream_modules(module) for module in modules))
-        lost = {each for each in needed if not any(each == path or each.startswith(f"{path}.") for path in held)}
-        assert not lost, f"{entry} in {name}"
+    files, _ = imported(graph, name)
+    assert len(files) > 10
+    assert {file for file in files if not any(file == path or file.startswith(f"{path}/") for path in IMAGES[name].code)} == set()
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_lock_holds_all_packages_that_its_images_commands_import(graph: grimp.ImportGraph, name: str) -> None:
+    _, packages = imported(graph, name)
+    assert "numpy" in packages
+    locked = {requirement.partition("==")[0].removesuffix("-cpu") for requirement in installed(name)}
+    homes = metadata.packages_distributions()
+    wanted = packages - sys.stdlib_module_names - OPTIONAL
+    assert {each for each in wanted if locked.isdisjoint(home.lower().replace("_", "-") for home in homes[each])} == set()
 
 
 def test_steps_run_in_images_that_there_are() -> None:
