@@ -1,10 +1,8 @@
 """Dynamic batching: requests that wait together run together, and one that comes alone never waits for others.
 
-Rows of one signature of one loaded version, alike in type and in the sizes behind the rows, are joined up to `max_batch` and filled
-up to the next allowed size with copies of the first row. After a batch of several requests the next may wait a moment (at most a
-quarter of that run's time) for its share of those who ask. Longer requests are split and their answers joined. Where a joined run
-fails, its halves run, so that a broken photo fails its own request alone. What has no rows, or a model that does not answer row by
-row, runs alone.
+Rows of one signature of one loaded version, alike in type and in the sizes behind the rows, are joined up to `max_batch`. After a
+batch of several requests the next may wait a moment (at most a quarter of that run's time) for its share of those who ask. Longer
+requests are split and their answers joined. What has no rows, or a model that does not answer row by row, runs alone.
 
 All of it lives in one event loop except the runs themselves, which worker threads make; a finished batch wakes the loop once.
 """
@@ -15,13 +13,14 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Protocol
 
 import grpc
 import numpy as np
 
+from serving.server.batch import Batch, Outcome, Part
 from serving.server.errors import RequestError
 from serving.server.inference import Run
 from serving.server.servable import Arrays, Servable, Signature
@@ -30,7 +29,6 @@ from serving.server.tensors import size_bytes
 logger = logging.getLogger(__name__)
 PATIENCE = 0.25
 MAX_PATIENCE_S = 0.02
-Outcome = Arrays | Exception
 
 
 class BatchObserver(Protocol):
@@ -55,33 +53,6 @@ class BatchSettings:
     workers: int = 1
 
 
-@dataclass(eq=False)
-class _Part:
-    """What waits: a request, or a piece of a long one (the first of them takes the place in the queue)."""
-
-    servable: Servable
-    signature: Signature
-    inputs: Arrays
-    rows: int
-    bytes: int
-    places: int
-    future: "asyncio.Future[Arrays]"
-    arrived: float = field(default_factory=time.monotonic)
-
-
-@dataclass(eq=False)
-class _Batch:
-    parts: list[_Part]
-    started: float = field(default_factory=time.monotonic)
-    seconds: float = 0.0
-    padded_rows: int = 0
-
-    @property
-    def rows(self) -> int:
-        """0 of what runs alone."""
-        return sum(part.rows for part in self.parts)
-
-
 class Batcher:
     """Runs what it is given, in batches. Belongs to the event loop it is made in; `close` ends its threads."""
 
@@ -89,14 +60,14 @@ class Batcher:
         self.observers: list[BatchObserver] = []
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        self._lanes: OrderedDict[Hashable, deque[_Part]] = OrderedDict()
+        self._lanes: OrderedDict[Hashable, deque[Part]] = OrderedDict()
         self._waiting = self._waiting_bytes = 0
         self._idle = settings.workers
         self._waiting_rows = self._running_rows = self._expected_rows = 0
         self._patient_until = 0.0
         self._scheduled: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._jobs: SimpleQueue[_Batch | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Batch | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name=f"model-{n}", daemon=True) for n in range(settings.workers)]
         for thread in self._threads:
             thread.start()
@@ -153,9 +124,9 @@ class Batcher:
         rows = {len(values) for values in run.inputs.values()}
         return rows.pop() or None if len(rows) == 1 else None
 
-    def _add(self, servable: Servable, signature: Signature, inputs: Arrays, rows: int | None, places: int = 1) -> _Part:
+    def _add(self, servable: Servable, signature: Signature, inputs: Arrays, rows: int | None, places: int = 1) -> Part:
         size = sum(map(size_bytes, inputs.values()))
-        part = _Part(servable, signature, inputs, rows or 0, size, places, self._loop.create_future())
+        part = Part(servable, signature, inputs, rows or 0, size, places, self._loop.create_future())
         self._waiting += places
         self._waiting_rows += part.rows
         self._waiting_bytes += size
@@ -170,14 +141,14 @@ class Batcher:
             self._scheduled = self._loop.call_soon(self._dispatch)
         return part
 
-    async def _wait(self, part: _Part) -> Arrays:
+    async def _wait(self, part: Part) -> Arrays:
         try:
             return await part.future
         except asyncio.CancelledError:
             self._drop(part)
             raise
 
-    def _drop(self, part: _Part) -> None:
+    def _drop(self, part: Part) -> None:
         """Nobody asks for the part any more; its lane forgets it when it comes to it."""
         if part.future.done() and not part.future.cancelled():
             part.future.exception()
@@ -186,7 +157,7 @@ class Batcher:
             self._leave(part)
             part.inputs = {}
 
-    def _leave(self, part: _Part) -> None:
+    def _leave(self, part: Part) -> None:
         """The part no longer waits."""
         if part.bytes >= 0:
             self._waiting -= part.places
@@ -198,12 +169,12 @@ class Batcher:
         """Hands batches to the idle workers."""
         self._scheduled = None
         while self._idle and (parts := self._next()):
-            batch = _Batch(parts)
+            batch = Batch(parts, self._settings.sizes)
             self._idle -= 1
             self._running_rows += batch.rows
             self._jobs.put(batch)
 
-    def _next(self) -> list[_Part]:
+    def _next(self) -> list[Part]:
         """The parts of the next batch, of the lane that waits longest; none when none is due."""
         now, due = time.monotonic(), float("inf")
         for key, lane in list(self._lanes.items()):
@@ -228,8 +199,8 @@ class Batcher:
         self._timer = None
         self._dispatch()
 
-    def _take(self, key: Hashable, lane: deque[_Part]) -> list[_Part]:
-        parts: list[_Part] = []
+    def _take(self, key: Hashable, lane: deque[Part]) -> list[Part]:
+        parts: list[Part] = []
         room = self._settings.max_batch
         while lane and (not parts or lane[0].rows <= room):
             part = lane.popleft()
@@ -246,51 +217,14 @@ class Batcher:
     def _work(self) -> None:
         """A worker thread."""
         while (batch := self._jobs.get()) is not None:
-            started = time.monotonic()
-            outcomes = self._outcomes(batch, batch.parts)
-            batch.seconds = time.monotonic() - started
+            outcomes = batch.run()
             try:
                 self._loop.call_soon_threadsafe(self._finish, batch, outcomes)
             except RuntimeError:
                 # The loop is closed: nobody waits any more.
                 return
 
-    def _outcomes(self, batch: _Batch, parts: Sequence[_Part]) -> list[Outcome]:
-        """What came of each part."""
-        first = parts[0]
-        try:
-            if not batch.rows:
-                return [first.servable.run(first.signature, first.inputs)]
-            return self._joined(batch, parts)
-        except Exception as error:
-            if len(parts) == 1:
-                return [error]
-            half = len(parts) // 2
-            return [*self._outcomes(batch, parts[:half]), *self._outcomes(batch, parts[half:])]
-
-    def _joined(self, batch: _Batch, parts: Sequence[_Part]) -> list[Outcome]:
-        first, rows = parts[0], sum(part.rows for part in parts)
-        size = next((size for size in self._settings.sizes if size >= rows), rows)
-        inputs = {}
-        for alias, values in first.inputs.items():
-            pieces = [part.inputs[alias] for part in parts]
-            pieces += [values[:1]] * (size - rows)
-            inputs[alias] = np.concatenate(pieces) if len(pieces) > 1 else values
-        outputs = first.servable.run(first.signature, inputs)
-        if any(len(values) != size for values in outputs.values()):
-            if len(parts) == 1:
-                return [first.servable.run(first.signature, first.inputs)]
-            message = "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the input tensors"
-            raise RequestError(grpc.StatusCode.FAILED_PRECONDITION, message)
-        batch.padded_rows += size - rows
-        outcomes: list[Outcome] = []
-        start = 0
-        for part in parts:
-            outcomes.append({alias: values[start : start + part.rows] for alias, values in outputs.items()})
-            start += part.rows
-        return outcomes
-
-    def _finish(self, batch: _Batch, outcomes: Sequence[Outcome]) -> None:
+    def _finish(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         self._idle += 1
         self._running_rows -= batch.rows
         # Those who are answered now ask again at once, as a rule. The first of them would run alone; together they are cheaper.

@@ -77,7 +77,7 @@ class Core:
 
     def available(self) -> list[tuple[str, int]]:
         """The models and versions that answer just now."""
-        return self._manager.available()
+        return self._manager.registry.available()
 
     async def predict(self, request: predict_pb2.PredictRequest, *, entrypoint: str = "GRPC") -> predict_pb2.PredictResponse:
         """Named tensors in, named tensors out.
@@ -132,7 +132,7 @@ class Core:
         for name in request.metadata_field:
             if name != SIGNATURE_FIELD:
                 raise invalid(f"Metadata field {name} is not supported")
-        with self._manager.use(spec) as servable:
+        with self._manager.registry.use(spec) as servable:
             response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=model_pb2.ModelSpec(name=servable.name))
             response.model_spec.version.value = servable.version
             signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=servable.definitions)
@@ -148,7 +148,7 @@ class Core:
         spec = _spec_of(request)
         if spec is None:
             raise invalid("Missing ModelSpec")
-        return get_model_status_pb2.GetModelStatusResponse(model_version_status=self._manager.status(spec))
+        return get_model_status_pb2.GetModelStatusResponse(model_version_status=self._manager.registry.status(spec))
 
     async def reload(self, request: model_management_pb2.ReloadConfigRequest) -> model_management_pb2.ReloadConfigResponse:
         """Puts another config in the place of the present one; returns when its new versions are loaded and its labels are moved.
@@ -175,7 +175,7 @@ class Core:
             if spec is None:
                 raise invalid("Missing ModelSpec")
             self._batcher.check_room()
-            with self._manager.use(spec) as servable:
+            with self._manager.registry.use(spec) as servable:
                 version = servable.version
                 prepared = await _run(request.ByteSize(), lambda: prepare(servable, request))
                 outputs = [await self._batcher.run(servable, run) for run in prepared.runs]

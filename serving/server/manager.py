@@ -1,53 +1,32 @@
-"""Which versions are loaded, and which one answers a request.
+"""Brings what is loaded in line with the config and the folders that it polls, in one background thread.
 
-One background thread brings what is loaded in line with the config and the folders it polls. Availability comes first: a version is
-loaded and warmed up before it is offered, an older one goes only when its successor is offered, and is unloaded only when the
-requests it answers are done. A version that does not load ends with its error and is not tried again until its files change.
-States, codes and texts are those of TF Serving's GetModelStatus and `server_core.cc`.
+Availability comes first: a version is loaded and warmed up before it is offered, an older one goes only when its successor is
+offered, and is unloaded only when the requests it answers are done. A version that does not load ends with its error and is not
+tried again until its files change. Codes and texts are those of TF Serving's `server_core.cc`.
 """
 
-import contextlib
 import gc
 import logging
 import queue
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
-from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from components.common.errors import UserError
 from serving.server.errors import RequestError, invalid
 from serving.server.model_config import Model, Models, parse_config
+from serving.server.registry import AVAILABLE, Registry, Version
 from serving.server.servable import Servable
 from serving.server.versions import find_versions, fingerprint, forget_folder, version_folder
 from serving.server.warmup import warm_up
 
 logger = logging.getLogger(__name__)
-START, LOADING, AVAILABLE, UNLOADING, END = (
-    ModelVersionStatus.State.Value(name) for name in ("START", "LOADING", "AVAILABLE", "UNLOADING", "END")
-)
-
-
-@dataclass(eq=False)
-class _Version:
-    """One version on its way from START to END."""
-
-    model: str
-    number: int
-    base_path: str
-    state: int = START
-    code: grpc.StatusCode = grpc.StatusCode.OK
-    message: str = ""
-    servable: Servable | None = None
-    in_flight: int = 0
-    broken_files: tuple[object, ...] | None = None
 
 
 @dataclass
@@ -55,11 +34,11 @@ class _Found:
     """What a model's base path holds: the versions to serve, and of these the ones just loaded, not yet offered."""
 
     aspired: set[int]
-    loaded: list[_Version]
+    loaded: list[Version]
 
 
 class Manager:
-    """The loaded versions of several models. Its methods may be called from any thread.
+    """Keeps the `registry` of several models in line. Its methods may be called from any thread.
 
     Args:
         models: the first config.
@@ -78,6 +57,7 @@ class Manager:
         warm_batches: Sequence[int] = (),
     ):
         self.ready: Future[None] = Future()
+        self.registry = Registry(released=lambda: self._tasks.put(self._sweep))
         self._models = models
         self._config_file = config_file
         self._config_text = config_text
@@ -85,11 +65,6 @@ class Manager:
         self._said: dict[str, str] = {}
         self._poll_s = poll_s
         self._warm_batches = warm_batches
-        self._versions: dict[str, dict[int, _Version]] = {}
-        self._offered: dict[str, dict[int, _Version]] = {}
-        self._labels: dict[str, dict[str, int]] = {}
-        self._leaving: list[_Version] = []
-        self._lock = threading.Lock()
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._cache = Path(tempfile.mkdtemp(prefix="marque-serving-"))
         self._thread = threading.Thread(target=self._main, name="manager", daemon=True)
@@ -123,67 +98,6 @@ class Manager:
         self._tasks.put(task)
         return future
 
-    @contextlib.contextmanager
-    def use(self, spec: ModelSpec) -> Iterator[Servable]:
-        """The version that `spec` means; it stays loaded while the body runs.
-
-        Raises:
-            RequestError: no such model, version or label, or nothing is loaded yet.
-        """
-        version = self._acquire(spec)
-        try:
-            yield version.servable  # type: ignore[misc]
-        finally:
-            with self._lock:
-                version.in_flight -= 1
-                if version.state == UNLOADING and not version.in_flight:
-                    self._tasks.put(self._sweep)
-
-    def available(self) -> list[tuple[str, int]]:
-        """The models and versions that answer just now."""
-        with self._lock:
-            return [(model, number) for model, versions in self._offered.items() for number in versions]
-
-    def status(self, spec: ModelSpec) -> list[ModelVersionStatus]:
-        """The states of the versions of a model, newest first, or of the one version that `spec` names.
-
-        Raises:
-            RequestError: NOT_FOUND, nothing is known of it.
-        """
-        with self._lock:
-            versions = self._versions.get(spec.name, {})
-            if spec.WhichOneof("version_choice") != "version":
-                if not versions:
-                    raise _not_found(f"Could not find any versions of model {spec.name}")
-                return [_status(versions[number]) for number in sorted(versions, reverse=True)]
-            number = spec.version.value
-            if number not in versions:
-                raise _not_found(f"Could not find version {number} of model {spec.name}")
-            return [_status(versions[number])]
-
-    def _acquire(self, spec: ModelSpec) -> _Version:
-        if not spec.name:
-            raise invalid("ModelSpec has no name specified.")
-        with self._lock:
-            offered = self._offered.get(spec.name, {})
-            latest = spec.WhichOneof("version_choice") is None
-            version = offered.get(max(offered, default=0) if latest else self._number(spec))
-            if version is not None:
-                version.in_flight += 1
-                return version
-            if not self.ready.done():
-                raise RequestError(grpc.StatusCode.UNAVAILABLE, "the server is still loading its models")
-            wanted = f"Latest({spec.name})" if latest else f"Specific({spec.name}, {self._number(spec)})"
-            raise _not_found(f"Servable not found for request: {wanted}")
-
-    def _number(self, spec: ModelSpec) -> int:
-        if spec.WhichOneof("version_choice") == "version":
-            return spec.version.value
-        labels = self._labels.get(spec.name, {})
-        if spec.version_label not in labels:
-            raise invalid(f"Unrecognized servable version label: {spec.version_label}")
-        return labels[spec.version_label]
-
     def _main(self) -> None:
         """The background thread."""
         try:
@@ -191,6 +105,8 @@ class Manager:
         except Exception as error:
             self.ready.set_exception(error)
             return
+        finally:
+            self.registry.loading = False
         self.ready.set_result(None)
         while True:
             try:
@@ -207,11 +123,12 @@ class Manager:
     def _load_first(self) -> None:
         for model in self._models.values():
             found = self._load(model)
-            self._offer(model, found)
-            if not self._offered.get(model.name):
-                failed = [version for version in self._versions.get(model.name, {}).values() if version.message]
-                raise UserError(failed[-1].message if failed else f"{model.base_path}: expected a version to serve, found none")
-        self._move_labels(self._models)
+            self.registry.offer(found.loaded)
+            self.registry.withdraw(model.name, found.aspired)
+            if model.name not in dict(self.registry.available()):
+                failure = self.registry.failure(model.name)
+                raise UserError(failure or f"{model.base_path}: expected a version to serve, found none")
+        self.registry.move_labels(self._models)
 
     def _poll(self) -> None:
         if self._config_file is not None:
@@ -224,8 +141,9 @@ class Manager:
                 self._say(model.name, str(error))
                 continue
             self._said.pop(model.name, None)
-            self._offer(model, found)
-        self._move_labels(self._models)
+            self.registry.offer(found.loaded)
+            self.registry.withdraw(model.name, found.aspired)
+        self.registry.move_labels(self._models)
         self._sweep()
 
     def _poll_config(self, path: Path) -> None:
@@ -263,19 +181,18 @@ class Manager:
             for model in models.values():
                 found[model.name] = self._load(model)
             self._check(models, found)
-        except (UserError, RequestError) as error:
+        except (OSError, UserError, RequestError) as error:
             for one in found.values():
-                self._discard(one.loaded)
+                self.registry.discard(one.loaded)
             raise error if isinstance(error, RequestError) else invalid(str(error)) from None
-        with self._lock:
-            self._models = models
+        self._models = models
+        for one in found.values():
+            self.registry.offer(one.loaded)
+        self.registry.move_labels(models)
         for model in models.values():
-            self._offer(model, found[model.name], unload=False)
-        self._move_labels(models)
-        for model in models.values():
-            self._unload(model.name, found[model.name].aspired)
-        for name in set(self._versions) - set(models):
-            self._unload(name, set())
+            self.registry.withdraw(model.name, found[model.name].aspired)
+        for name in set(self.registry.models()) - set(models):
+            self.registry.withdraw(name, set())
         self._sweep()
 
     def _check(self, models: Models, found: dict[str, _Found]) -> None:
@@ -284,7 +201,7 @@ class Manager:
             usable |= {
                 number
                 for number in found[model.name].aspired
-                if (version := self._versions.get(model.name, {}).get(number))
+                if (version := self.registry.find(model.name, number))
                 and (version.state, version.base_path) == (AVAILABLE, model.base_path)
             }
             before = self._models.get(model.name)
@@ -300,7 +217,7 @@ class Manager:
 
     def _unavailable(self, name: str, aspired: set[int]) -> str:
         number = max(aspired, default=None)
-        version = self._versions.get(name, {}).get(number) if number is not None else None
+        version = self.registry.find(name, number) if number is not None else None
         shown = f"name: {name}" + (f" version: {number}" if number is not None else "")
         due = f" due to error: {version.code.name}: {version.message}" if version and version.message else ""
         return f"1 model(s) did not become available: {{{{{shown}{due}}}, }}"
@@ -314,22 +231,19 @@ class Manager:
         aspired = model.policy.choose(find_versions(model.base_path))
         loaded = []
         for number in sorted(aspired):
-            known = self._versions.get(model.name, {}).get(number)
+            known = self.registry.find(model.name, number)
             if known and known.base_path == model.base_path:
                 if known.state == AVAILABLE:
                     continue
                 if known.broken_files is not None and known.broken_files == fingerprint(model.base_path, number):
                     continue
-            version = _Version(model.name, number, model.base_path)
-            with self._lock:
-                if not known or known.state != AVAILABLE:
-                    self._versions.setdefault(model.name, {})[number] = version
+            version = Version(model.name, number, model.base_path)
+            self.registry.begin(version)
             if self._load_version(version):
                 loaded.append(version)
         return _Found(aspired, loaded)
 
-    def _load_version(self, version: _Version) -> bool:
-        version.state = LOADING
+    def _load_version(self, version: Version) -> bool:
         files = None
         try:
             files = fingerprint(version.base_path, version.number)
@@ -339,81 +253,17 @@ class Manager:
         except Exception as error:
             code = error.code if isinstance(error, RequestError) else grpc.StatusCode.UNKNOWN
             message = str(error) or type(error).__name__
-            with self._lock:
-                version.state, version.code, version.message, version.broken_files = END, code, message, files
+            self.registry.fail(version, code, message, files)
             forget_folder(version.base_path, version.number, self._cache)
             logger.warning("%s version %s does not load: %s", version.model, version.number, message)
             return False
         version.servable = servable
         return True
 
-    def _discard(self, loaded: Sequence[_Version]) -> None:
-        with self._lock:
-            for version in loaded:
-                version.state, version.servable = END, None
-
-    def _offer(self, model: Model, found: _Found, *, unload: bool = True) -> None:
-        """Lets loaded versions answer, in the place of any of the same number."""
-        with self._lock:
-            for version in found.loaded:
-                before = self._versions[model.name].get(version.number)
-                if before and before.state == AVAILABLE:
-                    self._leave(before)
-                version.state = AVAILABLE
-                self._versions[model.name][version.number] = version
-                self._offered[model.name] = {**self._offered.get(model.name, {}), version.number: version}
-        if unload:
-            self._unload(model.name, found.aspired)
-
-    def _unload(self, name: str, aspired: set[int]) -> None:
-        """Lets the versions go that are not to be served, unless nothing would be left that should be."""
-        with self._lock:
-            offered = self._offered.get(name, {})
-            if aspired and not aspired & set(offered):
-                return
-            for version in offered.values():
-                if version.number not in aspired:
-                    self._leave(version)
-            self._offered[name] = {number: version for number, version in offered.items() if number in aspired}
-            if not self._offered[name]:
-                del self._offered[name]
-
-    def _leave(self, version: _Version) -> None:
-        version.state = UNLOADING
-        self._leaving.append(version)
-
-    def _move_labels(self, models: Models) -> None:
-        """Points all labels at once at the versions of the config; those that never were available are left out."""
-        with self._lock:
-            self._labels = {
-                model.name: {
-                    label: number
-                    for label, number in model.labels.items()
-                    if number in self._offered.get(model.name, {}) or self._labels.get(model.name, {}).get(label) == number
-                }
-                for model in models.values()
-            }
-
     def _sweep(self) -> None:
-        """Unloads what has left and answers nothing any more."""
-        with self._lock:
-            gone = [version for version in self._leaving if not version.in_flight]
-            self._leaving = [version for version in self._leaving if version.in_flight]
-            for version in gone:
-                version.state, version.servable = END, None
+        gone = self.registry.unload()
         for version in gone:
             forget_folder(version.base_path, version.number, self._cache)
         if gone:
             # The parts of a SavedModel refer to one another in circles.
             gc.collect()
-
-
-def _status(version: _Version) -> ModelVersionStatus:
-    status = ModelVersionStatus(version=version.number, state=version.state)
-    status.status.error_code = version.code.value[0]
-    status.status.error_message = version.message
-    return status
-
-
-def _not_found(message: str) -> RequestError:
-    return RequestError(grpc.StatusCode.NOT_FOUND, message)
