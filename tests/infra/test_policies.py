@@ -1,4 +1,4 @@
-"""What every rendered object keeps to: pinned images, limits, no privilege, no token, a way in and out for what is named alone."""
+"""What every rendered object keeps to: pinned images, limits, no privilege, no token, narrow roles."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -100,31 +100,6 @@ def test_nothing_is_unpinned_that_looks_pinned() -> None:
         assert not DIGEST_OR_TAG.fullmatch(image)
     for image in ("tensorflow/serving:2.19.1", "registry.test:5000/marque:1", "a/b@sha256:" + "0" * 64):
         assert DIGEST_OR_TAG.fullmatch(image)
-
-
-def test_what_is_named_alone_gets_in_and_out(objects: Objects) -> None:
-    nothing = named(objects, "NetworkPolicy", "nothing-else")
-    assert nothing["metadata"]["namespace"] == "marque-serving"
-    assert nothing["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    steps = named(objects, "NetworkPolicy", "steps")["spec"]
-    assert steps["policyTypes"] == ["Ingress", "Egress"]
-    assert "169.254.0.0/16" in steps["egress"][0]["to"][0]["ipBlock"]["except"]
-    policies = [each for each in objects if each["kind"] == "NetworkPolicy"]
-    for policy in policies:
-        for rule in policy["spec"].get("ingress", []):
-            assert rule.get("from"), f"{policy['metadata']['name']} admits everyone"
-        for rule in policy["spec"].get("egress", []):
-            assert rule.get("to"), f"{policy['metadata']['name']} lets everything out"
-
-
-def test_metrics_and_clients_alone_reach_the_servers(render: Callable[[str], Objects]) -> None:
-    clients, metrics = named(render("gke"), "NetworkPolicy", "tf-serving")["spec"]["ingress"]
-    assert {key for source in clients["from"] for selector in source.values() for key in selector["matchLabels"]} == {
-        "marque/client"
-    }
-    assert [each["port"] for each in clients["ports"]] == ["grpc", "rest"]
-    assert metrics["from"] == [{"namespaceSelector": {"matchLabels": {"marque/monitoring": "true"}}}]
-    assert [each["port"] for each in metrics["ports"]] == ["rest"]
 
 
 def test_no_role_is_wide(objects: Objects) -> None:
