@@ -7,7 +7,10 @@ ROOT=$(cd "$HERE/../.." && pwd)
 . "$HERE/versions.env"
 
 # shellcheck disable=SC2034 # used by those that source this
-CLUSTER=marque CONTEXT=kind-marque REGISTRY_NAME=marque-registry REGISTRY=localhost:5001 DATA=${MARQUE_DATA:-$ROOT/build/kind}
+CLUSTER=marque CONTEXT=kind-marque REGISTRY_NAME=marque-registry REGISTRY=localhost:5001
+DATA=$(realpath --canonicalize-missing -- "${MARQUE_DATA:-$ROOT/build/kind}")
+# shellcheck disable=SC2034
+UNFINISHED=$DATA/unfinished
 
 fail() {
     echo "marque: error: $*" >&2

@@ -6,6 +6,7 @@ set -euo pipefail
 
 need kind "https://kind.sigs.k8s.io, $KIND_VERSION"
 need kubectl "https://kubernetes.io/docs/tasks/tools"
+need git "kubectl fetches Kubeflow's manifests with it"
 [ -n "$ENGINE" ] || fail "expected docker or podman, running"
 
 echo "> registry at $REGISTRY"
@@ -18,11 +19,19 @@ echo "> cluster $CLUSTER"
 mkdir -p "$DATA/models"
 # pods write there as user 10001; where we may not give it to them, everybody may
 chown 10001:10001 "$DATA/models" 2>/dev/null || chmod 1777 "$DATA/models"
-if ! kind get clusters 2>/dev/null | grep -qx "$CLUSTER"; then
-    sed "s#MARQUE_DATA#$DATA#" "$HERE/cluster.yaml" | kind create cluster --image "$NODE_IMAGE" --config - --wait 120s
+# what was interrupted while it was made counts as a cluster for kind, and never becomes one
+if [ -e "$UNFINISHED" ]; then
+    kind delete cluster --name "$CLUSTER"
 fi
+if ! kind get clusters 2>/dev/null | grep -qx "$CLUSTER"; then
+    touch "$UNFINISHED"
+    config=$(<"$HERE/cluster.yaml")
+    kind create cluster --image "$NODE_IMAGE" --config - --wait 120s <<<"${config//MARQUE_DATA/"$DATA"}"
+fi
+rm -f "$UNFINISHED"
 $ENGINE network connect kind "$REGISTRY_NAME" >/dev/null 2>&1 || true
 for node in $(kind get nodes --name "$CLUSTER"); do
+    $ENGINE start "$node" >/dev/null # after the machine itself was
     $ENGINE exec "$node" mkdir -p "/etc/containerd/certs.d/$REGISTRY"
     echo "[host.\"http://$REGISTRY_NAME:5000\"]" |
         $ENGINE exec -i "$node" cp /dev/stdin "/etc/containerd/certs.d/$REGISTRY/hosts.toml"
@@ -30,7 +39,9 @@ done
 kubectl="kubectl --context $CONTEXT"
 
 echo "> images"
-make -C "$ROOT" --no-print-directory images push REGISTRY="$REGISTRY" TAG=kind IMAGES="data trainer server client app"
+images=(REGISTRY="$REGISTRY" TAG=kind IMAGES="data trainer server client app")
+make -C "$ROOT" --no-print-directory images "${images[@]}"
+CONTAINERS_REGISTRIES_CONF=$HERE/registries.conf make -C "$ROOT" --no-print-directory push "${images[@]}"
 
 echo "> Kubeflow Pipelines $KFP_VERSION"
 from=github.com/kubeflow/pipelines/manifests/kustomize
@@ -40,6 +51,8 @@ $kubectl apply --server-side --force-conflicts -k "$from/env/platform-agnostic?r
 
 echo "> Marque"
 $kubectl apply --server-side --force-conflicts -k "$ROOT/infra/kubernetes/overlays/kind"
+# its image may be another under the same name
+$kubectl --namespace marque-serving rollout restart deployment/marque-app
 $kubectl --namespace kubeflow rollout status deployment/ml-pipeline --timeout=900s
 $kubectl --namespace kubeflow rollout status deployment/workflow-controller --timeout=300s
 cat <<END
