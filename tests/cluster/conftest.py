@@ -39,19 +39,22 @@ class Cluster:
         self.run("apply", "-f", "-", given="\n---\n".join(map(json.dumps, objects)))
 
     def finish(self, job: dict[str, Any], timeout_s: float = 900) -> str:
-        """Runs a Job to its end, and returns its log; it has to succeed."""
+        """Runs a Job to its end, removes it, and returns its log; it has to succeed."""
         self.apply(job)
         name, space = job["metadata"]["name"], job["metadata"]["namespace"]
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            status = json.loads(self.run("get", "job", name, "-n", space, "-o", "json"))["status"]
-            if status.get("succeeded") or status.get("failed"):
-                log = self.run("logs", f"job/{name}", "-n", space, "--all-containers")
-                assert status.get("succeeded"), f"{name} failed:\n{log}"
-                return log
-            time.sleep(2)
-        pods = self.run("describe", "pods", "-n", space, "-l", f"job-name={name}")
-        raise AssertionError(f"{name} did not end within {timeout_s:.0f} s:\n{pods}")
+        try:
+            deadline = time.monotonic() + timeout_s
+            while time.monotonic() < deadline:
+                status = json.loads(self.run("get", "job", name, "-n", space, "-o", "json"))["status"]
+                if status.get("succeeded") or status.get("failed"):
+                    log = self.run("logs", f"job/{name}", "-n", space, "--all-containers")
+                    assert status.get("succeeded"), f"{name} failed:\n{log}"
+                    return log
+                time.sleep(2)
+            pods = self.run("describe", "pods", "-n", space, "-l", f"job-name={name}")
+            raise AssertionError(f"{name} did not end within {timeout_s:.0f} s:\n{pods}")
+        finally:
+            self.run("delete", "job", name, "-n", space)
 
     @contextmanager
     def forward(self, target: str, port: int, space: str) -> Iterator[str]:

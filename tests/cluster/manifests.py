@@ -30,7 +30,6 @@ def job(
     command: Sequence[str],
     *,
     volumes: dict[str, str] | None = None,
-    labels: dict[str, str] | None = None,
     memory: str = "2Gi",
 ) -> dict[str, Any]:
     """A Job of one hardened pod that is not tried again; `volumes` are claims by the path where they are mounted."""
@@ -38,6 +37,7 @@ def job(
     container = {
         "name": "step",
         "image": image,
+        "imagePullPolicy": "Always",  # a tag may stay the same while the code changes
         "command": list(command),
         "env": [{"name": "HOME", "value": "/tmp"}],
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"cpu": "4", "memory": memory}},
@@ -57,6 +57,5 @@ def job(
             *({"name": claim, "persistentVolumeClaim": {"claimName": claim}} for claim in mounts.values()),
         ],
     }
-    template = {"metadata": {"labels": labels or {}}, "spec": pod}
     metadata = {"name": name, "namespace": space}
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"backoffLimit": 0, "template": template}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"backoffLimit": 0, "template": {"spec": pod}}}
