@@ -5,7 +5,7 @@ A config that is given is never changed: a moved label is a new config, so that 
 
 import re
 
-from google.protobuf import text_format  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf import text_format
 
 from components.common.errors import UserError
 from serving.client.messages.tf_serving_pb2 import ModelConfig, ModelServerConfig

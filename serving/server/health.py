@@ -6,7 +6,7 @@ For the image's health check, and for whoever waits for a server; by gRPC's heal
 import sys
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped, unused-ignore]
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 ADDRESS = "localhost:8500"
 DEADLINE_S = 4.0

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 import numpy as np
-from google.protobuf.message import Message  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf.message import Message
 from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import classification_pb2, inference_pb2, input_pb2, model_pb2, predict_pb2, regression_pb2
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import grpc
 import tensorflow as tf
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped, unused-ignore]
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from components.common.errors import UserError
 from components.common.whole import whole_file

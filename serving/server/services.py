@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
-from google.protobuf.descriptor import MethodDescriptor  # type: ignore[import-untyped, unused-ignore]
-from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped, unused-ignore]
-from google.protobuf.message_factory import GetMessageClass  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
 from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2
 
 from serving.server.core import Core

@@ -107,12 +107,6 @@ def test_the_same_model_is_not_published_twice(saved_model: Path, repository: Pa
     assert deploy(saved_model, str(repository)) == str(repository / "marque" / "3")
 
 
-@pytest.fixture
-def spawning(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
-    """Lets a spawned process, which is given `sys.path`, import this module, also where `pytest` was run as a command."""
-    monkeypatch.syspath_prepend(pytestconfig.rootpath)
-
-
 def test_a_number_that_is_taken_meanwhile_is_left_alone(saved_model: Path, repository: Path, monkeypatch) -> None:
     copy = shutil.copytree
 
@@ -146,7 +140,7 @@ def publish_from_two_processes(tmp_path: Path, repository: str) -> list[int]:
     return versions
 
 
-def test_two_publishers_at_once_never_share_a_number(tmp_path: Path, repository: Path, spawning: None) -> None:
+def test_two_publishers_at_once_never_share_a_number(tmp_path: Path, repository: Path) -> None:
     assert sorted(publish_from_two_processes(tmp_path, str(repository))) == list(range(1, 11))
     assert sorted(map(int, names(repository / "marque"))) == list(range(1, 11))
     contents = {(repository / "marque" / str(version) / "saved_model.pb").read_text() for version in range(1, 11)}
@@ -167,7 +161,7 @@ def publish_and_die(saved_model: Path, repository: str) -> None:
     publish(saved_model, repository, "marque")
 
 
-def test_a_crash_in_the_middle_leaves_nothing_that_would_be_loaded(saved_model: Path, repository: Path, spawning: None) -> None:
+def test_a_crash_in_the_middle_leaves_nothing_that_would_be_loaded(saved_model: Path, repository: Path) -> None:
     process = multiprocessing.get_context("spawn").Process(target=publish_and_die, args=(saved_model, str(repository)))
     process.start()
     process.join(60)
@@ -355,7 +349,7 @@ def test_an_entry_of_the_users_stays_as_it_is_but_for_its_versions(saved_model: 
     assert (list(written.model_version_policy.specific.versions), dict(written.version_labels)) == ([1], {"stable": 1})
 
 
-def test_a_bucket_never_gives_two_publishers_one_number(tmp_path: Path, gcs: str, preconditions: None, spawning: None) -> None:
+def test_a_bucket_never_gives_two_publishers_one_number(tmp_path: Path, gcs: str, preconditions: None) -> None:
     versions = publish_from_two_processes(tmp_path, f"gs://{gcs}/models")
     assert len(set(versions)) == 10
     graphs = {storage.read_bytes(f"gs://{gcs}/models/marque/{version}/saved_model.pb") for version in versions}

@@ -158,10 +158,7 @@ def _task(listing: Path, version: Path, output: str) -> None:
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_only_the_missing_chunks_are_done(
-    photos: Path, version: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
-) -> None:
-    monkeypatch.syspath_prepend(pytestconfig.rootpath)  # which the spawned process is given, to import this module
+def test_killed_in_the_middle_only_the_missing_chunks_are_done(photos: Path, version: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     first = (photos / "00.jpg").read_bytes()
     for number in range(400):
