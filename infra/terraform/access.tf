@@ -15,6 +15,7 @@ resource "google_project_service" "needed" {
   for_each = toset([
     "artifactregistry.googleapis.com",
     "billingbudgets.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
     "compute.googleapis.com",
     "container.googleapis.com",
     "iam.googleapis.com",
@@ -29,6 +30,7 @@ resource "google_project_service" "needed" {
 resource "google_service_account" "nodes" {
   account_id   = "marque-nodes"
   display_name = "Nodes of the cluster: logs, metrics and images, nothing else"
+  depends_on   = [google_project_service.needed]
 }
 
 resource "google_project_iam_member" "nodes" {

@@ -40,12 +40,6 @@ resource "google_container_cluster" "marque" {
   # network policies are enforced by it
   datapath_provider = "ADVANCED_DATAPATH"
 
-  addons_config {
-    gcs_fuse_csi_driver_config {
-      enabled = true
-    }
-  }
-
   maintenance_policy {
     recurring_window {
       start_time = "2026-01-03T02:00:00Z"
@@ -60,9 +54,10 @@ resource "google_container_cluster" "marque" {
 }
 
 resource "google_container_node_pool" "cpu" {
-  name     = "cpu"
-  cluster  = google_container_cluster.marque.id
-  location = var.region
+  name               = "cpu"
+  cluster            = google_container_cluster.marque.id
+  location           = var.region
+  initial_node_count = 1
 
   autoscaling {
     min_node_count  = 1
@@ -90,12 +85,18 @@ resource "google_container_node_pool" "cpu" {
       enable_integrity_monitoring = true
     }
   }
+
+  # only what it begins with: the autoscaler goes on from there
+  lifecycle {
+    ignore_changes = [initial_node_count]
+  }
 }
 
 resource "google_container_node_pool" "gpu" {
-  name     = "gpu-spot"
-  cluster  = google_container_cluster.marque.id
-  location = var.region
+  name           = "gpu-spot"
+  cluster        = google_container_cluster.marque.id
+  location       = var.region
+  node_locations = var.gpu_zones
 
   autoscaling {
     total_min_node_count = 0

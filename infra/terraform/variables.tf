@@ -81,6 +81,17 @@ variable "gpu_type" {
   }
 }
 
+variable "gpu_zones" {
+  description = "Zones of the region that have gpu_type, where not all of the cluster's have it: such as [\"europe-west4-a\"]."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition     = alltrue([for zone in coalesce(var.gpu_zones, []) : startswith(zone, "${var.region}-")])
+    error_message = "Expected zones of the region; `gcloud compute accelerator-types list` shows which have the GPU."
+  }
+}
+
 variable "gpu_machine" {
   description = "Machine type of the GPU pool; it has to go with gpu_type and gpus_per_node."
   type        = string
