@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import requests
 from kfp import local
 from kfp.local import docker_task_handler
 
 from components.common.errors import UserError
-from pipelines.images.engine import Engine, hand_over
+from pipelines.images.engine import SECURITY, Engine, hand_over
 
 LABEL = "marque.run"
+# What steps write, of the folder of a run.
+WRITTEN = ("artifacts", "checkpoints", "models")
 SHM = "1g"
 TASKS = 4096
 
@@ -36,8 +39,8 @@ def runner(engine: Engine, root: Path, parameters: Mapping[str, Any]) -> Iterato
     Raises:
         UserError: the engine's API does not answer.
     """
-    root.mkdir(parents=True, exist_ok=True)
-    hand_over(root)
+    for name in WRITTEN:
+        hand_over(root / name)
     run = uuid.uuid4().hex
     volumes = {str(root.absolute()): {"bind": str(root.absolute()), "mode": "rw"}}
     for path in _named_files(parameters):
@@ -47,7 +50,7 @@ def runner(engine: Engine, root: Path, parameters: Mapping[str, Any]) -> Iterato
         "read_only": True,
         "tmpfs": {"/tmp": "mode=1777"},  # noqa: S108 - inside the container
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
+        "security_opt": list(SECURITY),
         "shm_size": SHM,
         "labels": {LABEL: run},
         # podman would raise its own limits, which a machine that is itself a guest forbids, and its API reads no containers.conf
@@ -62,9 +65,12 @@ def runner(engine: Engine, root: Path, parameters: Mapping[str, Any]) -> Iterato
         except docker.errors.DockerException as error:
             raise UserError(f"{engine.name} could not start a container of {image}: {error}") from None
         text = codecs.getincrementaldecoder("utf-8")("replace")
-        for part in container.logs(stream=True, follow=True):
-            print(text.decode(part), end="")  # noqa: T201 - this is how kfp.local tells its log
-        return int(container.wait()["StatusCode"])
+        try:
+            for part in container.logs(stream=True, follow=True):
+                print(text.decode(part), end="")  # noqa: T201 - this is how kfp.local tells its log
+            return int(container.wait()["StatusCode"])
+        except (docker.errors.DockerException, requests.RequestException) as error:
+            raise UserError(f"{engine.name} lost the container of {image}: {error}") from None
 
     with engine.api() as address, _replaced(os.environ, "DOCKER_HOST", address):
         try:

@@ -51,7 +51,6 @@ class Containers:
         """
         answers = folder.absolute() / "answers"
         shutil.rmtree(answers, ignore_errors=True)
-        answers.mkdir(parents=True)
         hand_over(answers)
         inside = [f"/photos/{photo.name}" for photo in photos]
         words = [*inside, f"--server={ADDRESS}", f"--label={STABLE}", "--save=/answers", "--top=3"]
@@ -61,7 +60,6 @@ class Containers:
                 "--rm",
                 *self._engine.hardened,
                 *self._engine.user_flags,
-                f"--env=COLUMNS={shutil.get_terminal_size().columns}",
                 f"--network=container:{name}",
                 f"--volume={photos[0].parent.absolute()}:/photos:ro",
                 f"--volume={answers}:/answers",

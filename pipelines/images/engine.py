@@ -15,6 +15,8 @@ from components.common.errors import UserError
 NAMES = ("docker", "podman")
 SOCKET_S = 30.0
 USER = 10001
+# SELinux would refuse a container the folders that are mounted into it; to relabel a user's photos is not for us.
+SECURITY = ("no-new-privileges", "label=disable")
 
 
 @dataclass(frozen=True)
@@ -50,15 +52,17 @@ class Engine:
     @property
     def hardened(self) -> list[str]:
         """Flags of every container of ours: no privilege, and nothing to write to but /tmp and what is mounted."""
-        flags = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
+        flags = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", *(f"--security-opt={option}" for option in SECURITY)]
         return [*flags, "--read-only-tmpfs=false"] if self.name == "podman" else flags
 
     @property
     def user(self) -> dict[str, str]:
         """Who a container that writes into a folder of ours runs as, in the API's words: as root, the images' own user, to whom
-        `hand_over` gives the folder; else who we are."""
+        `hand_over` gives the folder; else who we are, whom rootless docker calls 0."""
         if os.getuid() == 0:
             return {"user": f"{USER}:{USER}"}
+        if self.name == "docker" and "name=rootless" in self.read("info", "--format={{.SecurityOptions}}"):
+            return {"user": "0:0"}
         return {"user": f"{os.getuid()}:{os.getgid()}", **({"userns_mode": "keep-id"} if self.name == "podman" else {})}
 
     @property
@@ -130,7 +134,9 @@ def _what_is_wrong(name: str) -> str:
 
 
 def hand_over(folder: Path) -> None:
-    """Gives `folder` and all in it to the images' user, where we are root and would else be the only one to write there."""
+    """Gives `folder`, made where it is missing, and all in it to the images' user, where we are root and would else be the only one
+    to write there."""
+    folder.mkdir(parents=True, exist_ok=True)
     if os.getuid() == 0:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, USER, USER, follow_symlinks=False)

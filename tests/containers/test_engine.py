@@ -81,7 +81,7 @@ def test_a_service_that_does_not_start_is_one_line(command: Command) -> None:
 
 def test_nothing_is_pushed_where_one_is_not_built(command: Command) -> None:
     command("podman", "sys.exit('pushed' if words[0] == 'push' else words[-1] == 'r/marque-data:1')")
-    with pytest.raises(UserError, match="r/marque-data:1: expected an image in podman, found none; build it"):
+    with pytest.raises(UserError, match="r/marque-data:1: expected an image in podman, found none; first: make images"):
         build.push(Engine("podman"), ["r/marque-client:1", "r/marque-data:1"])
 
 
@@ -95,3 +95,13 @@ def test_the_digest_is_that_of_the_repository(
     reference = f"{registry}/marque-data:v1"
     build.push(Engine("docker"), [reference])
     assert build.digests() == {reference: "sha256:cd" if registry.startswith("registry") else "sha256:ab"}
+
+
+def test_rootless_docker_calls_us_root(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    monkeypatch.setattr(os, "getgid", lambda: 1000)
+    command("docker", "print('[name=seccomp,profile=builtin name=cgroupns]')")
+    assert Engine("docker").user_flags == ["--user=1000:1000"]
+    command("docker", "print('[name=seccomp,profile=builtin name=rootless name=cgroupns]')")
+    assert Engine("docker").user_flags == ["--user=0:0"]
+    assert Engine("podman").user_flags == ["--user=1000:1000", "--userns=keep-id"]
