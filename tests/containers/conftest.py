@@ -16,6 +16,21 @@ from pipelines.images.contents import references
 WANTED = os.environ.get("MARQUE_CONTAINERS") == "1"
 BASE = os.environ.get("MARQUE_BASE", "")
 NAMES = ("client", "data", "server", "trainer", "app")
+# What a process in a container says of itself and of where it can write.
+FACTS = """
+import json, os, pathlib
+status = dict(line.split(":\\t", 1) for line in pathlib.Path("/proc/self/status").read_text().splitlines() if ":\\t" in line)
+def writes(path):
+    try:
+        pathlib.Path(path, "written").write_text("")
+    except OSError:
+        return False
+    return True
+places = ("/", "/opt/marque", "/opt/code", "/var/tmp", "/tmp")
+facts = {"uid": os.getuid(), "gid": os.getgid(), "nnp": status["NoNewPrivs"].strip(), "writes": [p for p in places if writes(p)]}
+print(json.dumps({**facts, "cap": status["CapEff"].strip(), "bounding": status["CapBnd"].strip()}))
+"""
+HARDENED = {"nnp": "1", "cap": "0" * 16, "bounding": "0" * 16, "writes": ["/tmp"]}
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
