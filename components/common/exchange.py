@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.common import storage
+from components.common import buckets
 from components.common.whole import whole_file
 
 
@@ -28,7 +28,7 @@ def read(uri: str) -> Snapshot:
         UserError: a bucket that cannot be read.
     """
     if uri.startswith("gs://"):
-        return Snapshot(*storage.read_generation(uri))
+        return Snapshot(*buckets.read_generation(uri))
     try:
         return Snapshot(Path(uri).read_bytes(), 1)
     except FileNotFoundError:
@@ -42,7 +42,7 @@ def write(uri: str, content: bytes, over: Snapshot) -> bool:
         UserError: a bucket that cannot be written.
     """
     if uri.startswith("gs://"):
-        return storage.write_generation(uri, content, over.generation)
+        return buckets.write_generation(uri, content, over.generation)
     path = Path(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.with_name(f".{path.name}.lock")):

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from components.common import exchange, storage
+from components.common import buckets, exchange
 from components.common.errors import UserError
 from components.common.exchange import Snapshot
 from components.deploy.places import is_bucket
@@ -85,7 +85,7 @@ def _lease(root: str, until: float) -> Iterator[Check]:
         renewing.join()
         now = exchange.read(uri)
         if _is(now, mine):
-            storage.delete(uri, now.generation)
+            buckets.delete(uri, now.generation)
 
 
 def _take(uri: str, content: bytes, until: float, root: str) -> None:

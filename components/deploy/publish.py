@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.common import storage
+from components.common import buckets, storage
 from components.common.errors import UserError
 from components.common.evaluation import PUBLISHED
 from components.common.fingerprint import fingerprint
@@ -101,11 +101,11 @@ def _publish_bucket(saved_model: Path, root: str, check: Callable[[], None]) -> 
     version = _claim(root, max(taken, default=0) + 1, content)
     try:
         for path in sorted(path for path in saved_model.rglob("*") if path.is_file() and path != saved_model / GRAPH):
-            storage.upload(path, f"{root}/{version}/{path.relative_to(saved_model).as_posix()}")
+            buckets.upload(path, f"{root}/{version}/{path.relative_to(saved_model).as_posix()}")
         check()
-        storage.upload(saved_model / GRAPH, f"{root}/{version}/{GRAPH}")
+        buckets.upload(saved_model / GRAPH, f"{root}/{version}/{GRAPH}")
     except BaseException:
-        storage.delete_tree(f"{root}/{version}")
+        buckets.delete_tree(f"{root}/{version}")
         raise
     return Published(f"{root}/{version}", version, new=True)
 
@@ -116,7 +116,7 @@ def _claim(root: str, first: int, content: str) -> int:
         claim = Path(scratch) / "claim"
         claim.write_text(content, "utf-8")
         claims = ((number, f"{root}/{CLAIMS}/{number}") for number in itertools.count(first))
-        return next(number for number, uri in claims if storage.upload(claim, uri, if_absent=True))
+        return next(number for number, uri in claims if buckets.upload(claim, uri, if_absent=True))
 
 
 def _fingerprint(folder: Path) -> str:

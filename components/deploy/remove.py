@@ -7,7 +7,7 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from components.common import storage
+from components.common import buckets, storage
 from components.common.repository import GRAPH, complete_versions, is_version
 from components.deploy.labels import State
 from components.deploy.places import is_bucket
@@ -23,8 +23,8 @@ def withdraw(root: str, version: int) -> None:
         UserError: a bucket that cannot be changed.
     """
     if is_bucket(root):
-        storage.delete(f"{root}/{version}/{GRAPH}")
-        storage.delete_tree(f"{root}/{version}")
+        buckets.delete(f"{root}/{version}/{GRAPH}")
+        buckets.delete_tree(f"{root}/{version}")
         return
     claim, gone = Path(root) / CLAIMS / str(version), Path(root) / f"{WITHDRAWN}{version}"
     claim.parent.mkdir(exist_ok=True)
@@ -45,7 +45,7 @@ def remove_leftovers(root: str) -> None:
         claimed = {int(name.removeprefix(f"{CLAIMS}/")) for name in names if is_version(name.removeprefix(f"{CLAIMS}/"))}
         there = {int(part) for name in names for part in name.split("/")[:1] if is_version(part)}
         for version in (there & claimed) - set(complete_versions(names)):
-            storage.delete_tree(f"{root}/{version}")
+            buckets.delete_tree(f"{root}/{version}")
         return
     for path in Path(root).iterdir():
         if path.name.startswith((PUBLISHING, WITHDRAWN)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.common import storage
+from components.common import buckets
 from components.common.errors import UserError
 from components.common.repository import GRAPH
 from components.common.whole import whole_file
@@ -56,18 +56,18 @@ class Bucket:
         self._client = client
 
     def files(self) -> Iterator[File]:
-        for name, blob in storage.list_blobs(self._client, self.uri):
+        for name, blob in buckets.list_blobs(self._client, self.uri):
             if not any(part.startswith(".") for part in name.split("/")):
                 yield File(name, blob.size, str(blob.crc32c or blob.generation))
 
     def read(self, name: str) -> bytes:
-        return self._blob(name).download_as_bytes(raw_download=True, retry=storage.retry_policy())
+        return self._blob(name).download_as_bytes(raw_download=True, retry=buckets.retry_policy())
 
     def write(self, name: str, source: Path) -> None:
-        self._blob(name).upload_from_filename(str(source), retry=storage.retry_policy())
+        self._blob(name).upload_from_filename(str(source), retry=buckets.retry_policy())
 
     def _blob(self, name: str) -> Any:
-        return storage.blob_at(self._client, f"{self.uri}/{name}")
+        return buckets.blob_at(self._client, f"{self.uri}/{name}")
 
 
 Place = Folder | Bucket
@@ -81,7 +81,7 @@ def open_place(uri: str, what: str) -> Iterator[Place]:
         UserError: neither a path nor gs://; inside the body also: no such bucket or object, access denied, not to be reached.
     """
     if uri.startswith("gs://"):
-        with storage.connect(uri) as client:
+        with buckets.connect(uri) as client:
             yield Bucket(uri, client)
     elif "://" in uri or not uri:
         raise UserError(f"{what}: expected a folder or gs://bucket/prefix, received {uri!r}")

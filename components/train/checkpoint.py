@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.common import storage
+from components.common import buckets, storage
 from components.common.errors import UserError
 from components.common.whole import whole_file
 
@@ -53,7 +53,7 @@ class Checkpoint:
             with tempfile.TemporaryDirectory() as scratch:
                 path = Path(scratch) / NAME
                 _write(path, arrays, state)
-                storage.upload(path, self._name)
+                buckets.upload(path, self._name)
             return
         path = Path(self._name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ class Checkpoint:
     def delete(self) -> None:
         """Deletes it; none there is fine."""
         if storage.is_remote(self._folder):
-            storage.delete_tree(self._folder)
+            buckets.delete_tree(self._folder)
         else:
             shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.common import storage
+from components.common import buckets, storage
 from components.common.errors import UserError
 
 LIMIT = 1 << 20
@@ -138,7 +138,7 @@ def test_http_without_a_server_keeps_the_secret(tmp_path: Path) -> None:
 
 def test_gs_round_trip(gcs: str, tmp_path: Path) -> None:
     path = _write(tmp_path / "a.bin", os.urandom(300_000))
-    assert storage.upload(path, f"gs://{gcs}/deep/a.bin")
+    assert buckets.upload(path, f"gs://{gcs}/deep/a.bin")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     fetched = storage.fetch(f"gs://{gcs}/deep/a.bin", tmp_path / "into", max_bytes=LIMIT, sha256=digest)
     assert fetched == tmp_path / "into" / "a.bin"
@@ -147,33 +147,33 @@ def test_gs_round_trip(gcs: str, tmp_path: Path) -> None:
 
 def test_gs_upload_replaces_unless_told_otherwise(gcs: str, tmp_path: Path) -> None:
     uri = f"gs://{gcs}/claim"
-    assert storage.upload(_write(tmp_path / "a", b"first"), uri, if_absent=True)
-    assert not storage.upload(_write(tmp_path / "b", b"second"), uri, if_absent=True)
+    assert buckets.upload(_write(tmp_path / "a", b"first"), uri, if_absent=True)
+    assert not buckets.upload(_write(tmp_path / "b", b"second"), uri, if_absent=True)
     assert storage.read_bytes(uri) == b"first"
-    assert storage.upload(tmp_path / "b", uri)
+    assert buckets.upload(tmp_path / "b", uri)
     assert storage.read_bytes(uri) == b"second"
 
 
 def test_gs_tree_comes_whole_and_goes_whole(gcs: str, tmp_path: Path) -> None:
     for name in ("set/a.txt", "set/deep/b.txt", "set-aside/c.txt"):
-        storage.upload(_write(tmp_path / "file", name.encode()), f"gs://{gcs}/{name}")
-    with storage.connect(gcs) as client:
+        buckets.upload(_write(tmp_path / "file", name.encode()), f"gs://{gcs}/{name}")
+    with buckets.connect(gcs) as client:
         client.bucket(gcs).blob("set/folder/").upload_from_string(b"")
     assert storage.list_names(f"gs://{gcs}/set") == storage.list_names(f"gs://{gcs}/set/") == ["a.txt", "deep/b.txt"]
     into = storage.fetch_tree(f"gs://{gcs}/set", tmp_path / "into", max_bytes=LIMIT)
     assert storage.list_names(str(into)) == ["a.txt", "deep/b.txt"]
     assert (into / "deep" / "b.txt").read_text() == "set/deep/b.txt"
-    storage.delete_tree(f"gs://{gcs}/set")
+    buckets.delete_tree(f"gs://{gcs}/set")
     assert storage.list_names(f"gs://{gcs}") == ["set-aside/c.txt"]
-    with storage.connect(gcs) as client:
+    with buckets.connect(gcs) as client:
         assert [blob.name for blob in client.list_blobs(gcs)] == ["set-aside/c.txt"]
 
 
 def test_gs_tree_is_limited_and_stays_inside(gcs: str, tmp_path: Path) -> None:
-    storage.upload(_write(tmp_path / "file", b"x" * 100), f"gs://{gcs}/set/a")
+    buckets.upload(_write(tmp_path / "file", b"x" * 100), f"gs://{gcs}/set/a")
     with pytest.raises(UserError, match="at most 99 bytes, received 100"):
         storage.fetch_tree(f"gs://{gcs}/set", tmp_path / "into", max_bytes=99)
-    storage.upload(tmp_path / "file", f"gs://{gcs}/set//evil")
+    buckets.upload(tmp_path / "file", f"gs://{gcs}/set//evil")
     with pytest.raises(UserError, match="inside its folder"):
         storage.fetch_tree(f"gs://{gcs}/set", tmp_path / "into", max_bytes=LIMIT)
     assert not (tmp_path / "into").exists()
@@ -193,7 +193,7 @@ def test_gs_without_the_bucket_or_object(name: str, gcs: str, tmp_path: Path) ->
 
 
 def test_gs_too_large_or_another_file(gcs: str, tmp_path: Path) -> None:
-    storage.upload(_write(tmp_path / "file", b"content"), f"gs://{gcs}/a")
+    buckets.upload(_write(tmp_path / "file", b"content"), f"gs://{gcs}/a")
     with pytest.raises(UserError, match="at most 6 bytes"):
         storage.fetch(f"gs://{gcs}/a", tmp_path / "into", max_bytes=6)
     with pytest.raises(UserError, match="expected sha256"):
@@ -204,7 +204,7 @@ def test_gs_too_large_or_another_file(gcs: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("uri", ["gs://bucket", "gs://bucket/", "gs://", "/local"])
 def test_a_whole_bucket_is_never_deleted(uri: str) -> None:
     with pytest.raises(UserError, match="expected gs://bucket/object"):
-        storage.delete_tree(uri)
+        buckets.delete_tree(uri)
 
 
 def test_gs_without_a_service(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.common import exchange, storage
+from components.common import buckets, exchange, storage
 from components.common.errors import UserError
 from components.common.repository import complete_versions
 from components.deploy import lock as locks
@@ -115,7 +115,7 @@ def test_a_killed_deploy_into_a_bucket_is_taken_over_and_one_that_is_set_back_le
     good.deploy(repository, server.address)
     second = another(good, tmp_path / "second")
     assert ended(deploying(second, repository, server.address, at=4))[0] == -signal.SIGKILL
-    assert storage.read_generation(f"{repository}/marque/.lock")[1] > 0
+    assert buckets.read_generation(f"{repository}/marque/.lock")[1] > 0
     assert stable_of(repository) == 1
     second.deploy(repository, server.address)
     assert stable_of(repository) == 2 == answering(server.address)
@@ -123,8 +123,8 @@ def test_a_killed_deploy_into_a_bucket_is_taken_over_and_one_that_is_set_back_le
         faulty["other"].deploy(repository, server.address)
     assert storage.list_names(f"{repository}/marque/3") == []
     assert stable_of(repository) == 2 == answering(server.address)
-    storage.write_generation(f"{repository}/marque/.claims/9", b"", 0)
-    storage.write_generation(f"{repository}/marque/9/variables", b"begun, never ended", 0)
+    buckets.write_generation(f"{repository}/marque/.claims/9", b"", 0)
+    buckets.write_generation(f"{repository}/marque/9/variables", b"begun, never ended", 0)
     assert another(good, tmp_path / "last").deploy(repository).endswith("/10")
     assert storage.list_names(f"{repository}/marque/9") == []
 

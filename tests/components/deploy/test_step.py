@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from components.common import exchange, storage, validation
+from components.common import buckets, exchange, storage, validation
 from components.common.errors import UserError
 from components.common.evaluation import SCHEMA
 from components.common.fingerprint import fingerprint
@@ -279,13 +279,13 @@ def test_a_bucket_gets_whole_versions(saved_model: Path, tmp_path: Path, gcs: st
 
 
 def test_a_bucket_skips_numbers_that_someone_copied_or_claimed(saved_model: Path, tmp_path: Path, gcs: str) -> None:
-    storage.upload(saved_model / "saved_model.pb", f"gs://{gcs}/marque/7/saved_model.pb")
-    storage.upload(saved_model / "saved_model.pb", f"gs://{gcs}/marque/.claims/8")
+    buckets.upload(saved_model / "saved_model.pb", f"gs://{gcs}/marque/7/saved_model.pb")
+    buckets.upload(saved_model / "saved_model.pb", f"gs://{gcs}/marque/.claims/8")
     assert publish(saved_model, f"gs://{gcs}", "marque").version == 9
 
 
 def test_a_failed_upload_leaves_no_version_and_its_graph_comes_last(saved_model: Path, gcs: str, monkeypatch) -> None:
-    upload, uploaded = storage.upload, []
+    upload, uploaded = buckets.upload, []
 
     def break_off_at_the_graph(path: Path, uri: str, **options: Any) -> bool:
         if uri.endswith("saved_model.pb"):
@@ -316,7 +316,7 @@ def test_a_deploy_that_lost_its_lock_while_it_copied_publishes_nothing(
     saved_model: Path, gcs: str, preconditions: None, monkeypatch
 ) -> None:
     monkeypatch.setattr(locks, "LEASE_S", 0.1)
-    upload, uri = storage.upload, f"gs://{gcs}/marque/.lock"
+    upload, uri = buckets.upload, f"gs://{gcs}/marque/.lock"
 
     def take_over(path: Path, to: str, **options: Any) -> bool:
         if to.endswith("classes.json"):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.common import storage
+from components.common import buckets
 from components.common.errors import UserError
 from components.common.evaluation import IN_SAVED_MODEL
 from components.evaluate import slices
@@ -296,7 +296,7 @@ def test_a_published_version_is_a_champion_here_and_in_a_bucket(tmp_path: Path, 
     shutil.copytree(champion, version / IN_SAVED_MODEL)
     (version / "saved_model.pb").write_bytes(b"graph")
     for file in sorted((version / IN_SAVED_MODEL).iterdir()):
-        storage.upload(file, f"gs://{gcs}/marque/3/{IN_SAVED_MODEL}/{file.name}")
+        buckets.upload(file, f"gs://{gcs}/marque/3/{IN_SAVED_MODEL}/{file.name}")
     for address in (str(version), f"gs://{gcs}/marque/3"):
         found = judge(with_share_right(0.9), address)
         assert found.blessed

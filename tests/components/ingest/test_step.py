@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from PIL import Image
 from pyarrow import parquet
 
-from components.common import boxes, storage
+from components.common import boxes, buckets, storage
 from components.common.dataset import COLUMN_TYPES, open_dataset
 from components.common.errors import UserError
 from components.ingest import write
@@ -123,8 +123,8 @@ def test_archives_of_either_layout(prefix: str, toy_folder: Path, catalogue: Cat
 def test_gs_prefix_and_archive(gcs: str, toy_folder: Path, tmp_path: Path) -> None:
     expected = run(str(toy_folder), tmp_path / "local")["id"]
     for name in storage.list_names(str(toy_folder)):
-        storage.upload(toy_folder / name, f"gs://{gcs}/cars/{name}")
-    storage.upload(_pack(toy_folder, tmp_path / "cars.tgz"), f"gs://{gcs}/packed/cars.tgz")
+        buckets.upload(toy_folder / name, f"gs://{gcs}/cars/{name}")
+    buckets.upload(_pack(toy_folder, tmp_path / "cars.tgz"), f"gs://{gcs}/packed/cars.tgz")
     assert run(f"gs://{gcs}/cars", tmp_path / "prefix")["id"] == expected
     assert run(f"gs://{gcs}/packed/cars.tgz", tmp_path / "archive")["id"] == expected
     with pytest.raises(UserError, match="found none"):

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from components.common import storage
+from components.common import buckets, storage
 from components.common.errors import UserError
 from components.monitor.logs import Answered, Reading, read_log
 from components.monitor.step import run
@@ -132,7 +132,7 @@ def test_a_bucket_gives_the_same_as_a_folder(
     logs = make_log(answers(15, 60))
     for name, folder in (("logs", logs), ("models/marque/3", version), *((f.name, f) for f in training_records)):
         for file in storage.list_names(str(folder)):
-            storage.upload(folder / file, f"gs://{gcs}/{name}/{file}")
+            buckets.upload(folder / file, f"gs://{gcs}/{name}/{file}")
     here = check(logs, version, training_records, tmp_path / "here", min_photos=50)
     there = run(
         f"gs://{gcs}/logs",

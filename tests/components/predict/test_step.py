@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components.common import storage
+from components.common import buckets, storage
 from components.common.errors import UserError
 from components.predict import collect
 from components.predict.listing import read_listing, write_listing
@@ -196,9 +196,9 @@ def test_a_missing_part_is_never_joined_over(all_photos: Path, version: Path, tm
 @pytest.fixture
 def bucket(gcs: str, all_photos: Path, version: Path) -> str:
     for path in [path for path in all_photos.rglob("*") if path.is_file()]:
-        storage.upload(path, f"gs://{gcs}/photos/{path.relative_to(all_photos).as_posix()}")
+        buckets.upload(path, f"gs://{gcs}/photos/{path.relative_to(all_photos).as_posix()}")
     for path in [path for path in version.rglob("*") if path.is_file()]:
-        storage.upload(path, f"gs://{gcs}/models/marque/3/{path.relative_to(version).as_posix()}")
+        buckets.upload(path, f"gs://{gcs}/models/marque/3/{path.relative_to(version).as_posix()}")
     return f"gs://{gcs}"
 
 
@@ -216,7 +216,7 @@ def test_a_bucket_gives_the_same_as_a_folder(bucket: str, answered: Path, tmp_pa
 
 def test_a_changed_photo_in_a_bucket_is_seen(bucket: str, all_photos: Path, version: Path, tmp_path: Path) -> None:
     batch(f"{bucket}/photos", version, f"{bucket}/out", tmp_path)
-    storage.upload(all_photos / "02.jpg", f"{bucket}/photos/00.jpg")
+    buckets.upload(all_photos / "02.jpg", f"{bucket}/photos/00.jpg")
     again = batch(f"{bucket}/photos", version, f"{bucket}/out", tmp_path)
     assert (again["chunks_reused"], again["photos_answered"]) == (3, 4)
 

@@ -80,7 +80,7 @@ def test_skipped_records_are_listed(toy_records: list[Path], tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_weights_come_from_a_bucket(toy_records: list[Path], tmp_path: Path, gcs: str) -> None:
-    from components.common.storage import upload
+    from components.common.buckets import upload
 
     backbone = keras.applications.MobileNetV2(alpha=0.35, include_top=False, weights=None, input_shape=(32, 32, 3))
     backbone.save_weights(tmp_path / "backbone.weights.h5")

@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
 
+from components.common.buckets import upload
 from components.common.errors import UserError
-from components.common.storage import read_bytes, upload
+from components.common.storage import read_bytes
 from serving.__main__ import main
 from serving.client import move
 from serving.client.client import Client

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.common.buckets import upload
 from components.common.errors import UserError
-from components.common.storage import upload
 from serving.client.client import Client
 from serving.client.photo import MAX_BYTES, MAX_SIDE_PX, PhotoLike, prepare
 

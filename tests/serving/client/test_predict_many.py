@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from components.common.storage import upload
+from components.common.buckets import upload
 from serving.__main__ import main
 from serving.client import sources
 

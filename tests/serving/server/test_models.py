@@ -12,8 +12,8 @@ import pytest
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
+from components.common.buckets import upload
 from components.common.errors import UserError
-from components.common.storage import upload
 from serving.server import manager, model_config
 from serving.server import server as embedded
 from serving.server.servable import Servable
