@@ -17,6 +17,7 @@ from components.common.repository import CONFIG, STABLE
 from components.deploy.labels import Labels
 from components.deploy.places import config_of, root_of
 from components.export import step as export
+from pipelines.scheduling import GPU, SPOT
 from pipelines.training import MODEL_NAME
 from serving.client.client import Client
 from serving.server import metrics
@@ -118,6 +119,7 @@ def test_a_volume_of_models_is_where_config_and_pipelines_look(render: Callable[
 def test_kubeflow_is_the_version_of_its_client() -> None:
     versions = dict(line.split("=", 1) for line in (INFRA / "kind" / "versions.env").read_text().splitlines() if "=" in line[:20])
     assert versions["KFP_VERSION"] == kfp.__version__
+    assert set(re.findall(r"\?ref=([\w.]+)", (INFRA / "README.md").read_text())) == {kfp.__version__}
     for name in ("NODE_IMAGE", "REGISTRY_IMAGE"):
         assert re.search(r"@sha256:[0-9a-f]{64}$", versions[name])
 
@@ -155,12 +157,22 @@ def test_terraforms_variables_are_described_checked_and_supplied() -> None:
     assert all(re.search(rf"^{name.upper()}=\S", example, re.MULTILINE) for name in required)
 
 
+def test_whoever_trains_on_gpus_minds_no_taint_of_their_nodes() -> None:
+    [own] = re.findall(r'taint \{\s+key\s+= "(\S+)"\s+value\s+= "(\S+)"', (INFRA / "terraform" / "cluster.tf").read_text())
+    assert own == (SPOT, "true")
+    runtime, _ = yaml.safe_load_all((INFRA / "kubernetes" / "trainjob.yaml").read_text())
+    [job] = runtime["spec"]["template"]["spec"]["replicatedJobs"]
+    minded = {each["key"]: each.get("value", "") for each in job["template"]["spec"]["template"]["spec"]["tolerations"]}
+    assert minded == {GPU: "", SPOT: "true"}
+
+
 def documents() -> Iterator[Path]:
     yield from (INFRA.rglob("*.yaml"))
     yield from (INFRA.rglob("*.sh"))
 
 
 def test_files_that_are_named_are_there() -> None:
+    made_by_users = ("infra/settings/settings.env", "infra/terraform/terraform.tfvars")
     for path in [INFRA / "README.md", *documents()]:
         for name in re.findall(r"\b(?:infra|tests)/[\w./-]+\w", path.read_text()):
-            assert (ROOT / name).exists() or name.endswith("settings.env"), f"{path.name} names {name}"
+            assert (ROOT / name).exists() or name in made_by_users, f"{path.name} names {name}"
