@@ -208,7 +208,7 @@ def test_a_whole_bucket_is_never_deleted(uri: str) -> None:
 
 
 def test_gs_without_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "RETRY_DEADLINE_S", 0.5)
+    monkeypatch.setattr(buckets, "RETRY_DEADLINE_S", 0.5)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
     with pytest.raises(UserError, match="cannot be reached"):
         storage.read_bytes("gs://bucket/object")

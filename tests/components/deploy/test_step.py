@@ -294,7 +294,7 @@ def test_a_failed_upload_leaves_no_version_and_its_graph_comes_last(saved_model:
         return upload(path, uri, **options)
 
     with monkeypatch.context() as broken:
-        broken.setattr(storage, "upload", break_off_at_the_graph)
+        broken.setattr(buckets, "upload", break_off_at_the_graph)
         with pytest.raises(UserError, match="the network is gone"):
             publish(saved_model, f"gs://{gcs}", "marque")
     assert len(uploaded) == 3
@@ -325,7 +325,7 @@ def test_a_deploy_that_lost_its_lock_while_it_copied_publishes_nothing(
             time.sleep(0.5)
         return upload(path, to, **options)
 
-    monkeypatch.setattr(storage, "upload", take_over)
+    monkeypatch.setattr(buckets, "upload", take_over)
     with pytest.raises(LostLockError, match="another deploy has taken over"):
         deploy(saved_model, f"gs://{gcs}")
     assert storage.list_names(f"gs://{gcs}/marque") == [".claims/1", ".lock"]
