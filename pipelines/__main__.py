@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from components.common.errors import one_line_errors
+from components.common.errors import UserError, one_line_errors
 from components.train import presets
 from pipelines.parameters import collect, read_types
 from pipelines.scheduling import read as read_scheduling
@@ -186,6 +186,8 @@ def demo(source: str, preset_name: str, settings: tuple[str, ...], folder: Path,
 
     with one_line_errors():
         machine = None
+        if (engine or base) and not containers:
+            raise UserError("--engine and --base: expected with --containers alone, received without; add it or leave them out")
         if containers:
             from pipelines.demo_containers import Containers
 

@@ -75,9 +75,9 @@ def names_command(names: tuple[str, ...], registry: str, tag: str) -> None:
 @names_argument
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("build/sbom"), show_default=True)
 def sbom_command(names: tuple[str, ...], folder: Path) -> None:
-    """Write what each image's lock installs, as CycloneDX JSON."""
+    """Write what each image's lock installs, as CycloneDX JSON; of trainer-gpu too where no IMAGE is named."""
     with one_line_errors():
-        for name in names or USUAL:
+        for name in names or IMAGES:
             click.echo(f"wrote {write_sbom(name, folder)}")
 
 

@@ -6,6 +6,7 @@ the hash: who takes another one gives a tag of their own.
 """
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from components.common.fingerprint import fingerprint
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINERFILE = "images/Containerfile"
 HERE = "localhost"
+# As the specification of the OCI's registries has them.
+PREFIX = re.compile(r"[^\s/@]+(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 _COMMON = ("components/__init__.py", "components/common")
 _CLIENT = ("serving/__init__.py", "serving/__main__.py", "serving/client")
@@ -63,10 +67,18 @@ def content_tag(name: str, root: Path = ROOT) -> str:
 
 def references(registry: str = "", tag: str = "") -> dict[str, str]:
     """Every image's reference: `<registry>/marque-<name>:<tag>`; of this machine where no registry is given, tagged by content
-    where no tag is."""
+    where no tag is.
+
+    Raises:
+        UserError: a registry or tag that no image could have, or this is no checkout.
+    """
     if not (ROOT / CONTAINERFILE).exists():
         raise UserError(f"{ROOT}: expected a checkout of Marque, with {CONTAINERFILE}; elsewhere name the images yourself")
     prefix = registry.rstrip("/") or HERE
+    if not PREFIX.fullmatch(prefix):
+        raise UserError(f"registry: expected host/path in lower case, such as registry.example/you, received {registry!r}")
+    if tag and not TAG.fullmatch(tag):
+        raise UserError(f"tag: expected up to 128 letters, digits, `_`, `.` and `-`, received {tag!r}")
     return {name: f"{prefix}/marque-{name}:{tag or content_tag(name)}" for name in IMAGES}
 
 

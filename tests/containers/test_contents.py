@@ -108,9 +108,28 @@ def test_a_tag_follows_what_goes_in_and_nothing_else(tmp_path: Path) -> None:
 
 def test_references_take_a_registry_and_a_tag_and_known_digests() -> None:
     assert references("registry.test/team/", "v1")["data"] == "registry.test/team/marque-data:v1"
+    assert references("127.0.0.1:5001/my-team_2/x", "v1")["data"] == "127.0.0.1:5001/my-team_2/x/marque-data:v1"
     assert re.fullmatch(r"localhost/marque-app:\d+\.\d+\.\d+-[0-9a-f]{12}", references()["app"])
     names = {"data": "r/marque-data:1", "trainer": "r/marque-trainer:1"}
     assert with_digests(names, {"r/marque-data:1": "sha256:ab"}) == {**names, "data": "r/marque-data:1@sha256:ab"}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("registry", "https://registry.test/you"),
+        ("registry", "registry.test/You"),
+        ("registry", "registry.test/a b"),
+        ("tag", "v 1"),
+    ],
+)
+def test_a_reference_that_no_image_could_have_is_one_line(tmp_path: Path, option: str, value: str) -> None:
+    output = tmp_path / "training.yaml"
+    ended = CliRunner().invoke(main, ["compile", "--output", str(output), f"--{option}", value])
+    assert ended.exit_code == 1
+    assert ended.output.startswith(f"marque: error: {option}: expected ")
+    assert ended.output.endswith(f"received {value!r}\n")
+    assert not output.exists()
 
 
 @pytest.mark.parametrize("gpus", [0, 2])
