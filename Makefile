@@ -22,6 +22,8 @@ DEMO     = $(if $(SOURCE),--source "$(SOURCE)") $(if $(WEIGHTS),--set weights="$
 	$(foreach s,$(SET),--set "$(s)")
 
 .DEFAULT_GOAL := help
+# `make -j images push` must not push before it has built.
+.NOTPARALLEL:
 .PHONY: help env env-dev demo app demo-containers images push sbom audit compile test test-containers test-fast lint format lock bench bench-serving messages plots clean \
 	infra-check infra-settings infra-render infra-apply infra-outputs kind-up kind-test kind-down
 
@@ -73,7 +75,8 @@ compile: env ## the pipeline as YAML for Kubeflow: REGISTRY=, TAG=, or one IMAGE
 	@$(RUN) -m pipelines compile $(NAMED) $(if $(IMAGE),--image "$(IMAGE)")
 
 audit: env-dev ## known vulnerabilities of what the images lock, from PyPI's database: needs the network
-	@set -e; for lock in images/locks/*.lock; do echo $$lock; $(VENV)/bin/uv tool run --quiet pip-audit --strict --disable-pip --requirement $$lock; done
+	@status=0; for lock in images/locks/*.lock; do echo $$lock; \
+	    $(VENV)/bin/uv tool run --quiet pip-audit@2.10.1 --strict --disable-pip --requirement $$lock || status=1; done; exit $$status
 
 test: lint ## everything that CI runs
 	$(RUN) -m pytest
