@@ -7,11 +7,13 @@ the files that its parameters name, to read them.
 import codecs
 import os
 import resource
+import signal
 import uuid
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import docker
 import requests
@@ -30,7 +32,7 @@ TASKS = 4096
 
 @contextmanager
 def runner(engine: Engine, root: Path, parameters: Mapping[str, Any]) -> Iterator[local.DockerRunner]:
-    """A runner for `pipelines.run`, whose containers are gone when the body ends, however it ends.
+    """A runner for `pipelines.run`, whose containers are gone when the body ends, by an error, Ctrl-C, SIGTERM or SIGHUP too.
 
     Args:
         root: of the run; its path is the same inside.
@@ -72,7 +74,7 @@ def runner(engine: Engine, root: Path, parameters: Mapping[str, Any]) -> Iterato
         except (docker.errors.DockerException, requests.RequestException) as error:
             raise UserError(f"{engine.name} lost the container of {image}: {error}") from None
 
-    with engine.api() as address, _replaced(os.environ, "DOCKER_HOST", address):
+    with _signals_end_it(), engine.api() as address, _replaced(os.environ, "DOCKER_HOST", address):
         try:
             client = docker.from_env()
         except docker.errors.DockerException as error:
@@ -84,6 +86,19 @@ def runner(engine: Engine, root: Path, parameters: Mapping[str, Any]) -> Iterato
             for container in client.containers.list(all=True, filters={"label": f"{LABEL}={run}"}):
                 container.remove(force=True)
             client.close()
+
+
+@contextmanager
+def _signals_end_it() -> Iterator[None]:
+    def end(number: int, _: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = {each: signal.signal(each, end) for each in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 @contextmanager

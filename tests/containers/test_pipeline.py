@@ -28,7 +28,9 @@ def start(folder: Path, *settings: str, source: str = SOURCE) -> "subprocess.Pop
     words = ["demo", "--containers", f"--source={source}", "--preset=smoke", f"--folder={folder}", *settings]
     environment = {**os.environ, "COLUMNS": "120"}
     command = [sys.executable, "-m", "pipelines", *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    )
 
 
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
@@ -69,6 +71,21 @@ def test_a_step_that_fails_says_why_and_the_run_ends_with_an_error(folder: Path,
     assert len(wrong.strip().splitlines()) == 1, wrong
     assert wrong.startswith(f"marque: error: {empty}")
     assert "x ingest: failed" in said
+
+
+@pytest.mark.usefixtures("images")
+def test_a_run_that_is_ended_leaves_no_container(engine: Engine, folder: Path) -> None:
+    process = start(folder, source="toy://?classes=196&per_class=200&seed=1")
+    deadline = time.monotonic() + DEADLINE_S
+    while not engine.read("ps", "--quiet", "--filter=label=marque.run"):
+        assert process.poll() is None, finish(process)
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGTERM)
+    status, said, wrong = finish(process)
+    assert status == 128 + signal.SIGTERM, said + wrong
+    assert "Traceback" not in wrong
+    assert not engine.read("ps", "--all", "--quiet", "--filter=label=marque.run")
 
 
 def test_a_killed_trainer_goes_on_from_its_checkpoint(engine: Engine, images: dict[str, str], folder: Path) -> None:
