@@ -135,7 +135,7 @@ SETTINGS := $(PYTHON) infra/settings/check.py
 TERRAFORM := terraform -chdir=infra/terraform
 
 infra-check: env-dev ## manifests, policies, alerts, Terraform's format and the scripts of infra/, checked
-	$(RUN) -m pytest tests/infra tests/cluster/test_manifests.py
+	$(RUN) -m pytest -rs tests/infra tests/cluster/test_manifests.py
 
 infra-settings: ## whether settings.env has all that is needed: OVERLAY=gke, on-prem or terraform
 	@$(SETTINGS) $(OVERLAY)

@@ -1,4 +1,7 @@
-"""The Jinja environment of every page and card: HTML is escaped, a missing value is an error, tags leave no blank lines behind."""
+"""The Jinja environment of every page and card: HTML is escaped, a missing value is an error, tags leave no blank lines behind.
+
+`base.css`, beside this module, is what all pages look like; each includes it before its own.
+"""
 
 from pathlib import Path
 
@@ -6,9 +9,9 @@ import jinja2
 
 
 def environment(folder: Path) -> jinja2.Environment:
-    """For the templates in `folder`; those named `*.html.j2` are HTML, others (Markdown) are not escaped."""
+    """For the templates in `folder`, and `base.css`; those named `*.html.j2` are HTML, others (Markdown) are not escaped."""
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader([folder, Path(__file__).parent]),
         autoescape=jinja2.select_autoescape(["html.j2"]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
