@@ -1,16 +1,11 @@
-"""All servers of a model: what moves, moves on each of them.
+"""All servers of a model: what moves, moves on each of them."""
 
-A name that stands for several addresses (a headless service of Kubernetes) stands for all of them; of a machine with addresses of
-both kinds, those of IPv4 count.
-"""
-
-import socket
 from dataclasses import dataclass
 from typing import Self
 
 from components.common.errors import UserError
+from serving.client.addresses import addresses_of
 from serving.client.client import Client
-from serving.client.connection import Connection
 from serving.client.loading import load
 from serving.client.messages.tf_serving_pb2 import ModelServerConfig
 
@@ -24,13 +19,12 @@ class Fleet:
 
     @classmethod
     def of(cls, servers: str, model: str) -> Self:
-        """The servers in `servers`, a list with commas of `host:port`, "" for none.
+        """The servers that `servers` means, see `addresses_of`.
 
         Raises:
-            UserError: no `host:port`, or a host that is unknown.
+            UserError: as `addresses_of`.
         """
-        names = [name.strip() for name in servers.split(",") if name.strip()]
-        return cls(tuple(dict.fromkeys(address for name in names for address in _addresses(name))), model)
+        return cls(addresses_of(servers), model)
 
     def apply(self, config: ModelServerConfig, load_s: float) -> None:
         """Has one server after the other load what `config` says, then gives it its labels; returns when all of it is there.
@@ -53,18 +47,6 @@ class Fleet:
             except UserError as error:
                 problems.append(str(error))
         return problems
-
-
-def _addresses(name: str) -> list[str]:
-    Connection(name)  # says what an address is
-    host, _, port = name.rpartition(":")
-    try:
-        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise UserError(f"servers: expected the address of a server, received {name!r}: {error.strerror}") from None
-    by_kind = {kind: [each[4][0] for each in found if each[0] == kind] for kind in (socket.AF_INET, socket.AF_INET6)}
-    addresses = [f"{ip}:{port}" for ip in by_kind[socket.AF_INET]] or [f"[{ip}]:{port}" for ip in by_kind[socket.AF_INET6]]
-    return sorted(set(addresses)) if len(set(addresses)) > 1 else [name]
 
 
 def _versions(config: ModelServerConfig, model: str) -> set[int]:

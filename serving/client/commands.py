@@ -94,19 +94,21 @@ def status(config: str | None, **server: Any) -> None:
 def label(name: str, version: int | None, config: str, remove: bool, **server: Any) -> None:
     """Point the label NAME to VERSION, on every server and in the config, or nowhere.
 
-    The version is loaded first where it is not; if one server refuses, the others get their labels back.
+    The version is loaded first where it is not; if one server refuses, the others get their labels back. A name with several
+    addresses stands for all of them, but with TLS, where a certificate belongs to the name.
     """
     if remove == (version is not None):
         raise click.UsageError("expected VERSION or --remove")
     with one_line_errors():
         from serving.client import move
+        from serving.client.addresses import addresses_of
         from serving.client.client import Client
 
         settings = options.settings(**server)
+        named = settings["server"]
         with contextlib.ExitStack() as stack:
-            clients = [
-                stack.enter_context(Client(**settings | {"server": address.strip()})) for address in settings["server"].split(",")
-            ]
+            addresses = named.split(",") if settings["tls"] else addresses_of(named) or [named]
+            clients = [stack.enter_context(Client(**settings | {"server": address.strip()})) for address in addresses]
             move.move_label(clients, config, settings["model"], name, version, settings["deadline_s"], _say)
         click.echo(f"{name}: {'removed' if version is None else f'version {version}'} on {len(clients)} server(s) and in {config}")
 

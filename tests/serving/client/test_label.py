@@ -1,6 +1,7 @@
 """`label` and `status --config` against two servers of one models.config."""
 
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,6 +62,28 @@ def test_a_label_moves_on_every_server_and_in_the_config(config: Path, servers: 
     assert (ended.exit_code, ended.stdout) == (0, f"stable: version 4 on 2 server(s) and in {config}\n")
     assert [pointed_to(address, photo) for address in servers] == [4, 4]
     assert label_of(read_config(config.read_text()), "marque", "stable") == 4
+
+
+def test_a_name_with_several_addresses_stands_for_all_of_them(
+    config: Path, photo: MakePhoto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = embedded.start(None, config=config, host="127.0.0.1", port=0, rest_port=-1, poll_s=0)
+    second = embedded.start(None, config=config, host="127.0.0.2", port=first.port, rest_port=-1, poll_s=0)
+    resolve = socket.getaddrinfo
+
+    def headless(host: str, *arguments: Any, **options: Any) -> Any:
+        if host != "tf-serving-pods":
+            return resolve(host, *arguments, **options)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, first.port)) for ip in ("127.0.0.2", "127.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", headless)
+    try:
+        ended = run("label", "stable", 4, "--config", config, "--server", f"tf-serving-pods:{first.port}")
+        assert (ended.exit_code, ended.stdout) == (0, f"stable: version 4 on 2 server(s) and in {config}\n")
+        assert [pointed_to(f"{ip}:{first.port}", photo) for ip in ("127.0.0.1", "127.0.0.2")] == [4, 4]
+    finally:
+        first.stop(0)
+        second.stop(0)
 
 
 def test_a_version_that_is_not_loaded_is_loaded_first(config: Path, servers: list[str], photo: MakePhoto) -> None:
@@ -180,6 +203,8 @@ def test_mistakes_end_in_one_line(tmp_path: Path) -> None:
     assert "expected a ModelServerConfig of TF Serving as text" in run("label", "stable", 4, "--config", config).stderr
     config.write_text("")
     assert "expected one of its models [], received 'marque'" in run("label", "stable", 4, "--config", config).stderr
+    for server in ("", ","):
+        assert "expected a server as host:port" in run("label", "stable", 4, "--config", config, "--server", server).stderr
     for arguments in (["stable"], ["stable", "4", "--remove"]):
         ended = run("label", *arguments, "--config", config)
         assert (ended.exit_code, "expected VERSION or --remove" in ended.stderr) == (2, True)
