@@ -41,8 +41,12 @@ def read(path: Path) -> dict[str, str]:
     """The settings in `path`; SystemExit where it is missing or a line is no NAME=value."""
     if not path.is_file():
         sys.exit(f"marque: error: {path}: no such file; copy settings.env.example beside it and fill it in")
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(f"marque: error: {path}: expected a text in UTF-8, cannot read it: {error}")
     settings = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         name, equals, value = line.partition("=")

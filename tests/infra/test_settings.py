@@ -73,6 +73,13 @@ def test_no_file_no_name_no_target(tmp_path: Path) -> None:
     assert "expected NAME=value" in check(tmp_path, {"BUCKET ": "x"}, "gke").stderr
 
 
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "settings.env").write_bytes(b"PROJECT=\xff\n")
+    run = check(tmp_path, None, "terraform")
+    assert (run.returncode, run.stderr.count("\n")) == (1, 1)
+    assert "settings.env: expected a text in UTF-8" in run.stderr
+
+
 def test_terraform_reads_its_variables_from_it(tmp_path: Path) -> None:
     run = check(tmp_path, FILLED, "terraform", "--terraform")
     assert dict(line.split("=", 1) for line in run.stdout.splitlines())["TF_VAR_project"] == "cars-1234"
