@@ -10,8 +10,8 @@ from rich.console import Console
 from components.common.errors import UserError, one_line_errors
 from components.train import presets
 from pipelines.parameters import collect, read_types
+from pipelines.scheduling import parts, scheduling_options
 from pipelines.scheduling import read as read_scheduling
-from pipelines.scheduling import scheduling_options
 from pipelines.submit.command import submit
 
 if TYPE_CHECKING:
@@ -82,6 +82,11 @@ def compile_command(
 
     output = output or PIPELINES / f"{name}.yaml"
     with one_line_errors():
+        if image and (registry or tag):
+            raise UserError("--image is the whole reference: expected it without --registry and --tag")
+        for option, text in (("--image", image), ("--study-volume", study_volume)):
+            if text:
+                parts(option, text)
         images = Placement(image or with_digests(references(registry, tag), digests()), read_scheduling(**scheduling))
         if name == "training":
             compile_training(output, images, shard_tasks=shard_tasks, gpus=gpus, retries=retries)
@@ -93,7 +98,7 @@ def compile_command(
             compile_tuning(
                 output, images, shard_tasks=shard_tasks, workers=workers, gpus=gpus, retries=retries, study_volume=study_volume
             )
-    Console(soft_wrap=True).print(f"compiled {output}")
+    Console(soft_wrap=True, highlight=False).print(f"compiled {output}", markup=False)
 
 
 @main.command()

@@ -7,17 +7,36 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from components.common.errors import UserError
 
+V = TypeVar("V")
 GPU = "nvidia.com/gpu"
 SPOT = "cloud.google.com/gke-spot"
 SPOT_RETRIES = 5
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-EFFECTS = ("NoSchedule", "NoExecute", "PreferNoSchedule")
+MAX_TIMEOUT_S = 2**31 - 1
+EFFECTS = "NoSchedule|NoExecute|PreferNoSchedule"
+NAME = "[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
+VALUE = "[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+LABEL = f"(?:{NAME}/)?{VALUE}"
+PATH = "/[^:\\s]*[^:\\s/]/?"
+FORMS = {
+    "--gpu-type": (f"({LABEL})", "a GPU's name"),
+    "--gpu-node": (f"({LABEL})=({VALUE})", "LABEL=VALUE"),
+    "--node": (f"({LABEL})=({VALUE})", "LABEL=VALUE"),
+    "--tolerate": (f"({LABEL})(?:=({VALUE}))?(?::({EFFECTS}))?", f"KEY[=VALUE][:{EFFECTS}]"),
+    "--volume": (f"({NAME}):({PATH})", "CLAIM:PATH with an absolute path"),
+    "--secret-env": (f"([A-Za-z_][A-Za-z0-9_]*)=({NAME}):([A-Za-z0-9_.-]+)", "VARIABLE=SECRET:KEY"),
+    "--secret-volume": (f"({NAME}):({PATH})", "SECRET:PATH with an absolute path"),
+    "--pull-secret": (f"({NAME})", "a secret's name"),
+    "--study-volume": (f"({NAME})", "a claim's name"),
+    "--image": ("([A-Za-z0-9_./:@-]+)", "an image's reference"),
+}
+"""Of each option: what its parts may be made of, as in Kubernetes, and its form in words."""
 
 
 @dataclass(frozen=True)
@@ -118,49 +137,58 @@ def read(
         UserError: one is not of its form.
     """
     return Scheduling(
-        gpu_type=gpu_type,
-        gpu_nodes=dict(_split("--gpu-node", each, "=", "LABEL=VALUE") for each in gpu_nodes),
-        nodes=dict(_split("--node", each, "=", "LABEL=VALUE") for each in nodes),
-        tolerations=tuple(_toleration(each) for each in tolerations),
+        gpu_type=parts("--gpu-type", gpu_type)[0],
+        gpu_nodes=_labels("--gpu-node", gpu_nodes),
+        nodes=_labels("--node", nodes),
+        tolerations=tuple((key, value, effect) for key, value, effect in (parts("--tolerate", each) for each in tolerations)),
         spot=spot,
         timeout_s=_seconds(timeout),
-        volumes=dict(_mount("--volume", each, "CLAIM:PATH") for each in volumes),
-        secret_env={
-            variable: _split("--secret-env", source, ":", "VARIABLE=SECRET:KEY")
-            for variable, source in (_split("--secret-env", each, "=", "VARIABLE=SECRET:KEY") for each in secret_env)
-        },
-        secret_volumes=dict(_mount("--secret-volume", each, "SECRET:PATH") for each in secret_volumes),
+        volumes=_mounts("--volume", volumes),
+        secret_env=_once(
+            "--secret-env",
+            [(variable, (secret, key)) for variable, secret, key in (parts("--secret-env", each) for each in secret_env)],
+        ),
+        secret_volumes=_mounts("--secret-volume", secret_volumes),
         pull_policy=pull_policy or "",
-        pull_secret=pull_secret,
+        pull_secret=parts("--pull-secret", pull_secret)[0] if pull_secret else "",
     )
 
 
-def _split(option: str, text: str, by: str, form: str) -> tuple[str, str]:
-    left, _, right = text.partition(by)
-    if not left or not right:
-        raise UserError(f"{option}: expected {form}, received {text!r}")
-    return left, right
+def parts(option: str, text: str) -> tuple[str, ...]:
+    """What an option of `FORMS` is made of, "" for what is left out.
+
+    Raises:
+        UserError: it is not of that form.
+    """
+    pattern, form = FORMS[option]
+    match = re.fullmatch(pattern, text)
+    if not match:
+        raise UserError(f"{option}: expected {form}, in characters that Kubernetes takes, received {text!r}")
+    return tuple(part or "" for part in match.groups())
 
 
-def _mount(option: str, text: str, form: str) -> tuple[str, str]:
-    name, path = _split(option, text, ":", form)
-    if not path.startswith("/"):
-        raise UserError(f"{option}: expected {form} with an absolute path, received {text!r}")
-    return path, name
+def _once(option: str, pairs: Sequence[tuple[str, V]]) -> dict[str, V]:
+    names = [name for name, _ in pairs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"{option}: expected {twice[0]} once, received it {names.count(twice[0])} times")
+    return dict(pairs)
 
 
-def _toleration(text: str) -> tuple[str, str, str]:
-    taint, _, effect = text.partition(":")
-    key, _, value = taint.partition("=")
-    if not key or (effect and effect not in EFFECTS):
-        raise UserError(f"--tolerate: expected KEY[=VALUE][:{'|'.join(EFFECTS)}], received {text!r}")
-    return key, value, effect
+def _labels(option: str, texts: Sequence[str]) -> dict[str, str]:
+    return _once(option, [(label, value) for label, value in (parts(option, text) for text in texts)])
+
+
+def _mounts(option: str, texts: Sequence[str]) -> dict[str, str]:
+    return _once(option, [(path.rstrip("/"), name) for name, path in (parts(option, text) for text in texts)])
 
 
 def _seconds(text: str) -> int:
     if not text:
         return 0
-    match = re.fullmatch(r"([1-9]\d*)([smhd])", text)
-    if not match:
-        raise UserError(f"--timeout: expected a whole number with s, m, h or d, such as 12h, received {text!r}")
-    return int(match[1]) * UNITS_S[match[2]]
+    match = re.fullmatch(r"([1-9]\d{0,9})([smhd])", text)
+    seconds = int(match[1]) * UNITS_S[match[2]] if match else 0
+    if not 0 < seconds <= MAX_TIMEOUT_S:
+        raise UserError(
+            f"--timeout: expected a whole number with s, m, h or d, such as 12h, at most {MAX_TIMEOUT_S}s, received {text!r}"
+        )
+    return seconds

@@ -81,12 +81,29 @@ def test_vertex_names_its_gpus(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "expected"),
     [
-        ("--gpu-node=l4", "--gpu-node: expected LABEL=VALUE, received 'l4'"),
+        ("--gpu-node=l4", "--gpu-node: expected LABEL=VALUE, in characters that Kubernetes takes, received 'l4'"),
         ("--tolerate=a=b:Never", "--tolerate: expected KEY[=VALUE]"),
         ("--timeout=12", "--timeout: expected a whole number with s, m, h or d"),
         ("--volume=models", "--volume: expected CLAIM:PATH"),
         ("--volume=models:here", "absolute path"),
         ("--secret-env=TOKEN=wandb", "--secret-env: expected VARIABLE=SECRET:KEY"),
+        ("--secret-env=1A=wandb:key", "--secret-env: expected VARIABLE=SECRET:KEY"),
+        ("--secret-env=A=Wandb:key", "--secret-env: expected VARIABLE=SECRET:KEY"),
+        ("--node=a b=c", "--node: expected LABEL=VALUE, in characters that Kubernetes takes"),
+        ("--node=a=b=c", "--node: expected LABEL=VALUE"),
+        ("--node=a=ö", "--node: expected LABEL=VALUE"),
+        ("--tolerate=garbage garbage", "--tolerate: expected KEY[=VALUE]"),
+        ("--volume=my models:/models", "--volume: expected CLAIM:PATH"),
+        ("--volume=models:/a:/b", "--volume: expected CLAIM:PATH"),
+        ("--volume=models:/", "--volume: expected CLAIM:PATH"),
+        ("--secret-volume=ca:/", "--secret-volume: expected SECRET:PATH"),
+        ("--timeout=0s", "--timeout: expected a whole number with s, m, h or d"),
+        ("--timeout=99999d", "at most 2147483647s"),
+        ("--gpu-type=", "--gpu-type: expected a GPU's name"),
+        ("--pull-secret=a b", "--pull-secret: expected a secret's name"),
+        ("--study-volume=study:/study", "--study-volume: expected a claim's name"),
+        ("--image=a b", "--image: expected an image's reference"),
+        ("--tag=1", "--image is the whole reference"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path: Path, option: str, expected: str) -> None:
@@ -95,6 +112,20 @@ def test_a_mistake_is_one_line(tmp_path: Path, option: str, expected: str) -> No
     assert expected in result.output
     assert len(result.output.splitlines()) == 1
     assert not (tmp_path / "x.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "twice"),
+    [
+        (["--node=a=b", "--node=a=c"], "a"),
+        (["--volume=one:/data", "--volume=two:/data/"], "/data"),
+        (["--secret-env=KEY=a:b", "--secret-env=KEY=c:d"], "KEY"),
+    ],
+)
+def test_what_is_named_twice_is_refused(tmp_path: Path, options: list[str], twice: str) -> None:
+    result = CliRunner().invoke(main, ["compile", f"--output={tmp_path / 'x.yaml'}", "--image=marque:golden", *options])
+    assert result.exit_code == 1
+    assert f"expected {twice} once, received it 2 times" in result.output
 
 
 if __name__ == "__main__":
