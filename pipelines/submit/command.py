@@ -3,7 +3,8 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 from rich.console import Console
 
 from components.common.errors import UserError, one_line_errors
-from pipelines.submit.status import SUCCEEDED, Order, Runner, UnreachableError
+from pipelines.submit.status import FAILED, SUCCEEDED, Order, Runner, Status, Step, UnreachableError
 
 
 @click.command()
@@ -28,11 +29,11 @@ from pipelines.submit.status import SUCCEEDED, Order, Runner, UnreachableError
 @click.option("--parameters", type=click.Path(path_type=Path), help="Pipeline parameters as a YAML or JSON file.")
 @click.option("-p", "--param", "pairs", multiple=True, metavar="NAME=VALUE",
               help="A pipeline parameter by its own name, over the file's; a dict as JSON. Repeatable.")  # fmt: skip
-@click.option("--host", "--endpoint", envvar="KFP_HOST", default="", show_envvar=True,
-              help="Address of Kubeflow Pipelines; without it, the kube-config's cluster is asked by its own login.")  # fmt: skip
+@click.option("--host", "--endpoint", default="",
+              help="Address of Kubeflow Pipelines, or KFP_HOST; by default the kube-config's cluster, by its login.")  # fmt: skip
 @click.option("--namespace", default="", help="Yours, where Kubeflow has several users.")
-@click.option("--kube-context", default="", help="Of the kube-config, where there is no --host.")
-@click.option("--token-file", type=click.Path(path_type=Path), help="Holds the bearer token; or KFP_TOKEN does.")
+@click.option("--kube-context", default="", help="Of the kube-config, instead of --host and KFP_HOST.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="Holds the bearer token; or KFP_TOKEN does, for Kubeflow.")
 @click.option("--experiment", default="marque", show_default=True, help="Runs are gathered under it.")
 @click.option("--run-name", default="", help="What people see; by default the pipeline's name and the time.")
 @click.option("--service-account", default="", help="The pods' account, e.g. marque-pipeline.")
@@ -40,7 +41,6 @@ from pipelines.submit.status import SUCCEEDED, Order, Runner, UnreachableError
 @click.option("--no-reuse", is_flag=True, help="Run every step, whatever was run before.")
 @click.option("--cron", default="", help="Run again and again: 'minute hour day month weekday', e.g. '0 3 * * 1'.")
 @click.option("--wait", is_flag=True, help="Follow the run to its end; exit status 1 where it fails.")
-@click.option("--poll-s", type=click.FloatRange(min=0.01), default=5.0, show_default=True, help="How often --wait asks.")
 @click.option("--vertex", is_flag=True, help="Send it to Vertex AI, as Google's login on this machine.")
 @click.option("--project", default="", help="Vertex: the project's id.")
 @click.option("--region", default="", help="Vertex: such as europe-west4.")
@@ -63,7 +63,6 @@ def submit(
     no_reuse: bool,
     cron: str,
     wait: bool,
-    poll_s: float,
     vertex: bool,
     project: str,
     region: str,
@@ -75,21 +74,33 @@ def submit(
         cron = _cron(cron)
         if cron and wait:
             raise UserError("--wait follows one run, --cron makes many: expected one of them")
+        if host and kube_context:
+            raise UserError("--host and --kube-context name two places: expected one of them")
+        beside = {"--host": host, "--namespace": namespace, "--kube-context": kube_context} if vertex else {
+            "--project": project, "--region": region}  # fmt: skip
+        if strange := ", ".join(flag for flag, value in beside.items() if value):
+            raise UserError(f"{strange}: expected {'without' if vertex else 'with'} --vertex")
+        if not run_name.isprintable():
+            raise UserError(f"--run-name: expected one line of text, received {run_name!r}")
+        if pipeline_root and "://" not in pipeline_root:
+            raise UserError(f"--pipeline-root: expected gs://bucket/folder or the like, received {pipeline_root!r}")
+        host = host or ("" if kube_context else os.environ.get("KFP_HOST", ""))
         documents = values.read_documents(pipeline)
         given = _given(pipeline, source, repository, preset_name, settings, parameters, pairs)
         values.check(given, documents)
         name = run_name or f"{documents[0]['pipelineInfo']['name']} {time.strftime('%Y-%m-%d %H:%M')}"
         order = Order(documents, name, given, service_account, pipeline_root, reuse=not no_reuse)
-        token = token_file.read_text("utf-8").strip() if token_file else os.environ.get("KFP_TOKEN", "")
         try:
-            runner = _vertex(project, region, token_file) if vertex else _kubeflow(host, namespace, token, kube_context, experiment)
+            runner = (
+                _vertex(project, region, token_file) if vertex else _kubeflow(host, namespace, token_file, kube_context, experiment)
+            )
             sent = runner.schedule(order, cron) if cron else runner.run(order)
         except UnreachableError as error:
             raise UserError(str(error)) from error
         console = Console(soft_wrap=True, highlight=False)
         console.print(f"{'scheduled' if cron else 'started'} {name}\n{sent.address}", markup=False)
         if wait:
-            _follow(runner, sent.id, console, poll_s)
+            _follow(runner, sent.id, order.steps, console)
 
 
 def _given(
@@ -110,13 +121,15 @@ def _given(
     if not places["source"] or not places["repository"]:
         missing = [f"--{name}" for name, place in places.items() if not place]
         raise UserError(f"expected {' and '.join(missing)}")
-    return {**collect(places["source"], places["repository"], preset_name, settings, types), **own, **places}
+    values.check_settings(own)
+    plain = [f"{name}={value}" for name, value in own.items() if not isinstance(value, dict)]
+    return {**collect(places["source"], places["repository"], preset_name, [*settings, *plain], types), **own, **places}
 
 
-def _kubeflow(host: str, namespace: str, token: str, context: str, experiment: str) -> Runner:
+def _kubeflow(host: str, namespace: str, token_file: Path | None, context: str, experiment: str) -> Runner:
     from pipelines.submit.kubeflow import Kubeflow
 
-    return Kubeflow(host, namespace=namespace, token=token, context=context, experiment=experiment)
+    return Kubeflow(host, namespace=namespace, token_file=token_file, context=context, experiment=experiment)
 
 
 def _vertex(project: str, region: str, token_file: Path | None) -> Runner:
@@ -124,26 +137,33 @@ def _vertex(project: str, region: str, token_file: Path | None) -> Runner:
 
     if not project or not region:
         raise UserError("--vertex: expected --project and --region")
-    return Vertex(project, region, token_file.read_text("utf-8").strip() if token_file else "")
+    return Vertex(project, region, token_file)
 
 
-def _follow(runner: Runner, run_id: str, console: Console, poll_s: float) -> None:
+def _follow(runner: Runner, run_id: str, steps: Set[str], console: Console) -> None:
     from pipelines.submit.watch import watch
 
+    def shown(step: Step) -> bool:
+        return step.name in steps or (step.state == FAILED and step.name.removesuffix("-driver") in steps)
+
+    def status() -> Status:
+        now = runner.status(run_id)
+        return replace(now, steps=[step for step in now.steps if shown(step)])
+
     try:
-        ended = watch(lambda: runner.status(run_id), console, poll_s=poll_s)
+        ended = watch(status, console)
     except KeyboardInterrupt:
         console.print("no longer followed; the run goes on")
         sys.exit(130)
     if ended.state != SUCCEEDED:
-        steps = ", ".join(dict.fromkeys(step.name for step in ended.steps if step.state == ended.state))
-        raise UserError(": ".join(part for part in (f"the run ended {ended.state.lower()}", steps, ended.problem) if part))
+        names = ", ".join(dict.fromkeys(step.name for step in ended.steps if step.state == ended.state))
+        raise UserError(": ".join(part for part in (f"the run ended {ended.state.lower()}", names, ended.problem) if part))
     console.print("the run succeeded")
 
 
 def _cron(text: str) -> str:
     """Six fields, the first for seconds, as Kubeflow takes them."""
     fields = text.split()
-    if fields and len(fields) not in (5, 6):
+    if text and (len(fields) not in (5, 6) or "=" in text):
         raise UserError(f"--cron: expected 'minute hour day month weekday', received {text!r}")
     return " ".join(fields if len(fields) != 5 else ["0", *fields])

@@ -52,6 +52,19 @@ class Order:
     pipeline_root: str = ""
     reuse: bool = True
 
+    @property
+    def graph(self) -> dict[str, Any]:
+        """The first document; without `reuse` with caching off for every task, in the graphs inside it too."""
+        return self.documents[0] if self.reuse else _without_reuse(self.documents[0])
+
+    @property
+    def steps(self) -> set[str]:
+        """The names of the tasks that run a container; a runner tells of others too, such as loops and its own drivers."""
+        components = self.documents[0]["components"]
+        dags = [part["dag"] for part in (self.documents[0]["root"], *components.values()) if "dag" in part]
+        tasks = [named for dag in dags for named in dag["tasks"].items()]
+        return {name for name, task in tasks if "executorLabel" in components[task["componentRef"]["name"]]}
+
 
 class UnreachableError(Exception):
     """The runner did not answer, or is out of order: what it runs may well go on. Its text is the reason."""
@@ -65,3 +78,11 @@ class Runner(Protocol):
     def schedule(self, order: Order, cron: str) -> Sent: ...
 
     def status(self, run_id: str) -> Status: ...
+
+
+def _without_reuse(graph: Any) -> Any:
+    if isinstance(graph, list):
+        return [_without_reuse(each) for each in graph]
+    if not isinstance(graph, dict):
+        return graph
+    return {name: {} if name == "cachingOptions" else _without_reuse(value) for name, value in graph.items()}

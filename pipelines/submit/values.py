@@ -10,8 +10,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec, PlatformSpec
 
 from components.common.errors import UserError
+from components.common.settings import build
+from components.evaluate.gate import Demands
+from components.train.config import TrainConfig
+from components.validate.limits import Limits
 from pipelines.parameters import CONVERTERS
 
 STRUCTURED: dict[str, tuple[type, str]] = {"STRUCT": (dict, "a JSON object"), "LIST": (list, "a JSON list")}
@@ -23,6 +29,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "STRUCT": (dict,),
     "LIST": (list,),
 }
+SETTINGS: dict[str, type] = {"train_settings": TrainConfig, "gate_settings": Demands, "validate_settings": Limits}
 PLACES = ("source", "repository", "photos", "model", "output")
 
 
@@ -34,11 +41,15 @@ def read_documents(pipeline: Path) -> list[dict[str, Any]]:
     """
     try:
         documents = list(yaml.safe_load_all(pipeline.read_text("utf-8")))
-        if not documents or "deploymentSpec" not in documents[0]:
-            raise KeyError("deploymentSpec")
+        if not documents or not all(isinstance(document, dict) for document in documents):
+            raise TypeError("no mapping")
+        for document, message in zip(documents, (PipelineSpec(), PlatformSpec()), strict=False):
+            json_format.ParseDict(document, message)
+        if not documents[0]["pipelineInfo"]["name"]:
+            raise KeyError("pipelineInfo.name")
     except FileNotFoundError:
         raise UserError(f"{pipeline}: no such file; write it with `python -m pipelines compile`") from None
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, json_format.Error, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{pipeline}: expected a pipeline written by `python -m pipelines compile`: {error}") from None
     return documents
 
@@ -53,14 +64,18 @@ def read_file(path: Path, types: Mapping[str, str]) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text("utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path}: expected YAML or JSON: {error}") from None
     if not isinstance(values, dict):
-        raise UserError(f"{path}: expected `name: value` lines, received {type(values).__name__}")
+        raise UserError(f"{path}: expected `name: value` lines, received {type(values).__name__ if values else 'nothing'}")
     for name, value in values.items():
         _check_name(str(name), types, str(path))
         if not isinstance(value, KINDS[types[name]]) or (isinstance(value, bool) and types[name] != "BOOLEAN"):
             raise UserError(f"{path}: {name}: expected {_expected(types[name])}, received {value!r}")
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            raise UserError(f"{path}: {name}: expected what JSON can hold, received {value!r}") from None
     return values
 
 
@@ -78,7 +93,7 @@ def parse_pairs(pairs: Sequence[str], types: Mapping[str, str]) -> dict[str, Any
         _check_name(name, types, "-p")
         try:
             values[name] = _converted(text, types[name])
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UserError(f"-p {name}: expected {_expected(types[name])}, received {text!r}") from None
     return values
 
@@ -102,11 +117,20 @@ def check(values: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> 
             raise UserError(f"{name}: expected an address that the cluster can reach (gs://…){mounted}, received {place!r}")
 
 
+def check_settings(values: Mapping[str, Any]) -> None:
+    """That steps take the settings among `values`, before a cluster has worked for hours.
+
+    Raises:
+        UserError: an unknown setting, or a value that a step would refuse.
+    """
+    for name, kind in SETTINGS.items():
+        build(kind, values.get(name, {}), name)
+
+
 def _mounts(documents: Sequence[Mapping[str, Any]]) -> set[str]:
-    if len(documents) < 2:
-        return set()
-    executors = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values()
-    return {mount["mountPath"] for executor in executors for mount in executor.get("pvcMount", [])}
+    spec = json_format.ParseDict(documents[1] if len(documents) > 1 else {}, PlatformSpec())
+    executors = spec.platforms["kubernetes"].deployment_spec.executors.values()
+    return {mount["mountPath"] for executor in executors for mount in json_format.MessageToDict(executor).get("pvcMount", [])}
 
 
 def _check_name(name: str, types: Mapping[str, str], where: str) -> None:
@@ -117,10 +141,14 @@ def _check_name(name: str, types: Mapping[str, str], where: str) -> None:
 def _converted(text: str, kind: str) -> Any:
     if kind in CONVERTERS:
         return CONVERTERS[kind][0](text)
-    value = json.loads(text)
+    value = json.loads(text, parse_constant=_refuse)
     if not isinstance(value, STRUCTURED[kind][0]):
         raise ValueError(text)
     return value
+
+
+def _refuse(text: str) -> None:
+    raise ValueError(text)
 
 
 def _expected(kind: str) -> str:

@@ -7,6 +7,7 @@ import os
 import re
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import google.auth
@@ -29,6 +30,7 @@ from pipelines.submit.status import (
     Step,
     UnreachableError,
 )
+from pipelines.submit.tokens import read_token
 
 ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM"
 """Another address of the API, by gcloud's name for it."""
@@ -44,17 +46,19 @@ class Vertex:
     Args:
         project: its id.
         region: such as europe-west4.
-        token: an access token; "" takes the login of `gcloud auth application-default login`, or of the machine.
+        token_file: holds an access token; None takes the login of `gcloud auth application-default login`, or of the machine.
 
     Raises:
         UserError: nobody is logged in.
     """
 
-    def __init__(self, project: str, region: str, token: str = ""):
+    def __init__(self, project: str, region: str, token_file: Path | None = None):
+        self._login = f"write a new token into {token_file}" if token_file else "run `gcloud auth application-default login`"
+        token = read_token(token_file) if token_file else ""
         try:
             credentials = Credentials(token) if token else google.auth.default(scopes=[SCOPE])[0]  # type: ignore[no-untyped-call]
-        except google.auth.exceptions.DefaultCredentialsError as error:
-            raise UserError(f"Vertex: expected a login; run `gcloud auth application-default login`: {error}") from error
+        except google.auth.exceptions.GoogleAuthError as error:
+            raise UserError(f"Vertex: expected a login; {self._login}: {error}") from error
         self._session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
         self._project, self._region = project, region
         endpoint = os.environ.get(ENDPOINT, f"https://{region}-aiplatform.googleapis.com/").rstrip("/")
@@ -87,11 +91,9 @@ class Vertex:
         return Sent(schedule_id, self._page("schedules", schedule_id))
 
     def status(self, run_id: str) -> Status:
-        """How the run stands, with the steps that Vertex has come to."""
+        """How the run stands, with all that Vertex knows as its tasks."""
         job = self._call("GET", f"pipelineJobs/{run_id}")
-        tasks = job.get("jobDetail", {}).get("taskDetails", [])
-        root = job.get("pipelineSpec", {}).get("pipelineInfo", {}).get("name")
-        steps = [_step(task) for task in tasks if task.get("taskName") not in (None, root)]
+        steps = [_step(task) for task in job.get("jobDetail", {}).get("taskDetails", []) if "taskName" in task]
         return Status(_state(job.get("state", "")), tuple(steps), job.get("error", {}).get("message", ""))
 
     def _page(self, kind: str, name: str) -> str:
@@ -103,19 +105,29 @@ class Vertex:
         try:
             answer = self._session.request(verb, f"{self._base}/{path}", timeout=TIMEOUT_S, **options)  # type: ignore[no-untyped-call]
         except google.auth.exceptions.RefreshError as error:
-            raise UserError(f"Vertex: the login has run out; run `gcloud auth application-default login`: {error}") from error
+            raise UserError(f"Vertex: the login has run out; {self._login}: {error}") from error
         except (requests.RequestException, google.auth.exceptions.TransportError) as error:
             raise UnreachableError(f"Vertex in {self._region} cannot be reached: {error}") from error
         if answer.ok:
-            return answer.json()
+            return self._resource(answer)
         said = f"{answer.status_code} {_message(answer)}"
         if answer.status_code >= 500 or answer.status_code in (408, 429):
             raise UnreachableError(f"Vertex in {self._region}: {said}")
         raise UserError(f"Vertex in project {self._project}, {self._region}, refused: {said}")
 
+    def _resource(self, answer: requests.Response) -> dict[str, Any]:
+        try:
+            resource = answer.json()
+        except requests.JSONDecodeError:
+            resource = None
+        if not isinstance(resource, dict) or "name" not in resource:
+            kind = answer.headers.get("Content-Type", "no type")
+            raise UserError(f"{answer.url.partition('?')[0]}: expected an answer of Vertex, received another one ({kind})")
+        return resource
+
 
 def _job(order: Order) -> dict[str, Any]:
-    graph = order.documents[0]
+    graph = order.graph
     for name, executor in graph.get("deploymentSpec", {}).get("executors", {}).items():
         kind = executor.get("container", {}).get("resources", {}).get("accelerator", {}).get("type", "")
         if kind == KUBERNETES_GPU:

@@ -15,13 +15,13 @@ PATIENCE_S = 600.0
 MARKS = {SUCCEEDED: ("+", "done", "green"), FAILED: ("x", "failed", "red"), SKIPPED: ("-", "skipped", "dim")}
 
 
-def watch(status: Callable[[], Status], console: Console, *, poll_s: float = POLL_S, patience_s: float = PATIENCE_S) -> Status:
-    """Asks for the `status` every `poll_s` until the run has ended, and returns the last.
+def watch(status: Callable[[], Status], console: Console) -> Status:
+    """Asks for the `status` again and again until the run has ended, and returns the last.
 
-    A runner that does not answer is asked again for `patience_s`: the run goes on without it.
+    A runner that does not answer is asked again for `PATIENCE_S`: the run goes on without it.
 
     Raises:
-        UserError: it did not answer for that long.
+        UserError: it did not answer for that long, or refuses to.
     """
     shown: dict[str, str] = {}
     answered = time.monotonic()
@@ -29,8 +29,10 @@ def watch(status: Callable[[], Status], console: Console, *, poll_s: float = POL
         while True:
             try:
                 now = status()
+            except UserError as error:
+                raise UserError(f"{error}; the run may still go on") from error
             except UnreachableError as error:
-                if time.monotonic() - answered > patience_s:
+                if time.monotonic() - answered > PATIENCE_S:
                     raise UserError(f"{error}; the run may still go on") from error
                 line.update(f"no answer for {time.monotonic() - answered:.0f} s")
             else:
@@ -39,7 +41,7 @@ def watch(status: Callable[[], Status], console: Console, *, poll_s: float = POL
                 line.update(_running(now))
                 if now.state in ENDED:
                     return now
-            time.sleep(poll_s)
+            time.sleep(POLL_S)
 
 
 def _show(now: Status, shown: dict[str, str], console: Console) -> None:
@@ -52,9 +54,13 @@ def _show(now: Status, shown: dict[str, str], console: Console) -> None:
             console.print(Text(f"> {step.name}", "bold"))
         if step.state in ENDED:
             mark, word, style = MARKS.get(step.state, ("x", "canceled", "yellow"))
-            problem = f": {' '.join(step.problem.split())}" if step.problem else ""
+            problem = f": {_line(step.problem)}" if step.problem else ""
             console.print(Text(f"{mark} {step.name}: {word}{_lasted(step)}{problem}", style))
         shown[step.key] = step.state
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
 def _lasted(step: Step) -> str:

@@ -11,14 +11,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import kfp_server_api as api
+from click.testing import CliRunner, Result
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-Answer = tuple[int, dict[str, Any]]
+from pipelines.__main__ import main
+
+RUNS, RECURRING = "/apis/v2beta1/runs", "/apis/v2beta1/recurringruns"
+PLACES = ["--source=gs://cars/photos", "--repository=gs://cars/models"]
+Answer = tuple[int, dict[str, Any] | str]
 
 
 @dataclass
@@ -43,6 +49,10 @@ class Elsewhere:
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
 
 
+def submit(pipeline: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["submit", f"--pipeline={pipeline}", *arguments])
+
+
 @contextmanager
 def serve(answer: Callable[[Elsewhere, str, str, dict[str, list[str]], dict[str, Any]], Answer]) -> Iterator[Elsewhere]:
     """An HTTP server on a free port whose every request goes to `answer(state, verb, path, query, body)`."""
@@ -57,6 +67,7 @@ def serve(answer: Callable[[Elsewhere, str, str, dict[str, list[str]], dict[str,
             body = json.loads(self.rfile.read(length) or b"{}")
             query = parse_qs(parts.query)
             state.requests.append((self.command, parts.path, query, body))
+            said: dict[str, Any] | str
             if state.failures:
                 code, said = state.failures.pop(0), {"message": "on purpose"}
             elif self.headers.get("Authorization") != f"Bearer {state.token}" and state.token:
@@ -66,9 +77,9 @@ def serve(answer: Callable[[Elsewhere, str, str, dict[str, list[str]], dict[str,
                     code, said = answer(state, self.command, parts.path, query, body)
                 except AssertionError as error:
                     code, said = 400, {"message": str(error)}
-            content = json.dumps(said).encode()
+            content = (said if isinstance(said, str) else json.dumps(said)).encode()
             self.send_response(code)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "text/html" if isinstance(said, str) else "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -135,7 +146,7 @@ def vertex(state: Elsewhere, verb: str, path: str, query: dict[str, list[str]], 
             assert body["createPipelineJobRequest"]["parent"] == parent
             return 200, {**body, "name": f"{parent}/schedules/77"}
         case "GET", ["pipelineJobs", _]:
-            return 200, state.next_state()
+            return 200, {"name": path.removeprefix("/v1/"), **state.next_state()}
     return 404, {"error": {"message": path}}
 
 

@@ -1,53 +1,19 @@
-"""`python -m pipelines submit` against servers that speak Kubeflow's and Vertex's APIs."""
+"""`python -m pipelines submit` against a server that speaks Kubeflow's API: what is sent, and how a run is followed."""
 
 import json
-import re
-import socket
-from collections.abc import Iterator
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
 
-from pipelines.__main__ import main
 from pipelines.compile import compile_batch, compile_training
 from pipelines.resources import Placement
 from pipelines.scheduling import Scheduling
-from pipelines.submit.vertex import ENDPOINT
 
-from .elsewhere import Elsewhere, kubeflow, serve, vertex
-
-RUNS, RECURRING = "/apis/v2beta1/runs", "/apis/v2beta1/recurringruns"
-PLACES = ["--source=gs://cars/photos", "--repository=gs://cars/models"]
-
-
-@pytest.fixture(scope="module")
-def training(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("compiled") / "training.yaml"
-    compile_training(path, "registry.test/marque:1")
-    return path
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
-    with serve(kubeflow) as state:
-        monkeypatch.setenv("KFP_HOST", state.address)
-        monkeypatch.setenv("KFP_TOKEN", "secret")
-        yield state
-
-
-@pytest.fixture
-def google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Elsewhere, list[str]]]:
-    with serve(vertex) as state:
-        monkeypatch.setenv(ENDPOINT, f"{state.address}/")
-        (tmp_path / "token").write_text("secret\n")
-        yield state, ["--vertex", "--project=cars", "--region=europe-west4", f"--token-file={tmp_path / 'token'}"]
-
-
-def submit(pipeline: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["submit", f"--pipeline={pipeline}", *arguments])
+from .elsewhere import PLACES, RECURRING, RUNS, Answer, Elsewhere, kubeflow, serve, submit
 
 
 def task(name: str, state: str, began: int, ended: int | None = None, problem: str = "") -> dict[str, Any]:
@@ -152,6 +118,7 @@ def test_recurring_runs(server: Elsewhere, training: Path, cron: str, sent: str)
 
 def test_wait_tells_of_every_step_once_and_follows_the_run(server: Elsewhere, training: Path) -> None:
     own = [task("root", "RUNNING", 0), task("train-driver", "SUCCEEDED", 1, 2), task("executor", "RUNNING", 3)]
+    own += [task(name, "RUNNING", 0) for name in ("executor(0)", "push", "for-loop-2", "iteration-iterations(0:0)")]
     server.states = [
         run_of("PENDING"),
         run_of("RUNNING", *own, task("ingest", "RUNNING", 0)),
@@ -161,7 +128,7 @@ def test_wait_tells_of_every_step_once_and_follows_the_run(server: Elsewhere, tr
             task("train", "SUCCEEDED", 6, 59), task("deploy", "SKIPPED", 59),
         ),
     ]  # fmt: skip
-    result = submit(training, *PLACES, "--wait", "--poll-s=0.01")
+    result = submit(training, *PLACES, "--wait")
     assert result.exit_code == 0, result.output
     lines = [line.strip() for line in result.output.splitlines()[2:]]
     assert lines == [
@@ -179,17 +146,24 @@ def test_wait_tells_of_every_step_once_and_follows_the_run(server: Elsewhere, tr
 
 
 def test_a_run_that_fails_ends_in_one_line_and_status_1(server: Elsewhere, training: Path) -> None:
-    failed = task("train", "FAILED", 1, 3, "out of memory\nagain")
+    failed = task("train", "FAILED", 1, 3, "out of memory\n\x1b[31magain")
     server.states = [run_of("RUNNING", task("train", "RUNNING", 1)), run_of("FAILED", failed, problem="one step failed")]
-    result = submit(training, *PLACES, "--wait", "--poll-s=0.01")
+    result = submit(training, *PLACES, "--wait")
     assert result.exit_code == 1
-    assert "x train: failed in 2 min 00 s: out of memory again" in result.output
+    assert "x train: failed in 2 min 00 s: out of memory [31magain" in result.output
     assert result.output.splitlines()[-1] == "marque: error: the run ended failed: train: one step failed"
+
+
+def test_a_driver_of_kubeflow_that_fails_is_named(server: Elsewhere, training: Path) -> None:
+    server.states = [run_of("FAILED", task("root", "FAILED", 0, 2), task("train-driver", "FAILED", 1, 2, "no such claim"))]
+    result = submit(training, *PLACES, "--wait")
+    assert "x train-driver: failed in 1 min 00 s: no such claim" in result.output
+    assert result.output.splitlines()[-1] == "marque: error: the run ended failed: train-driver"
 
 
 def test_a_run_that_is_stopped_is_no_success(server: Elsewhere, training: Path) -> None:
     server.states = [run_of("CANCELING"), run_of("CANCELED", task("train", "CANCELED", 1, 2))]
-    result = submit(training, *PLACES, "--wait", "--poll-s=0.01")
+    result = submit(training, *PLACES, "--wait")
     assert result.exit_code == 1
     assert "the run ended canceled: train" in result.output
 
@@ -197,158 +171,59 @@ def test_a_run_that_is_stopped_is_no_success(server: Elsewhere, training: Path) 
 def test_a_server_that_does_not_answer_for_a_while_is_asked_again(server: Elsewhere, training: Path) -> None:
     server.states = [run_of("SUCCEEDED")]
     server.failures_later = [500, 429, 500]
-    result = submit(training, *PLACES, "--wait", "--poll-s=0.01")
+    result = submit(training, *PLACES, "--wait")
     assert result.exit_code == 0, result.output
     assert server.failures == []
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (["--source=cars", "--repository=gs://b/m"], "source: expected an address that the cluster can reach"),
-        (["--source=gs://b/c", "--repository=/models"], "repository: expected an address that the cluster can reach"),
-        (["--source=gs://b/c"], "expected --repository"),
-        ([*PLACES, "-p", "epoch=3"], "-p: expected one of"),
-        ([*PLACES, "-p", "keep_versions=x"], "-p keep_versions: expected a whole number, received 'x'"),
-        ([*PLACES, "-p", "gate_settings=[1]"], "-p gate_settings: expected a JSON object"),
-        ([*PLACES, "-p", "keep_versions"], "-p: expected name=value"),
-        ([*PLACES, "--cron=daily"], "--cron: expected 'minute hour day month weekday'"),
-        ([*PLACES, "--cron=0 3 * * *", "--wait"], "expected one of them"),
-        ([*PLACES, "--parameters=none.yaml"], "none.yaml: no such file"),
-        ([*PLACES, "--vertex"], "expected --project and --region"),
-        ([*PLACES, "--token-file=none"], "none: No such file"),
-    ],
-)
-def test_a_mistake_is_one_line_and_nothing_is_sent(server: Elsewhere, training: Path, arguments: list[str], expected: str) -> None:
-    result = submit(training, *arguments)
+def test_a_server_that_stays_away_is_given_up(server: Elsewhere, training: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.submit.watch.PATIENCE_S", 0.05)
+    server.failures_later = [500] * 1000
+    result = submit(training, *PLACES, "--wait")
     assert result.exit_code == 1
-    assert expected in result.output
-    assert len(result.output.splitlines()) == 1
-    assert server.bodies(RUNS) + server.bodies(RECURRING) == []
+    assert result.output.splitlines()[-1].endswith("received 500 Internal Server Error on purpose; the run may still go on")
 
 
-def test_a_file_with_a_wrong_value_names_it(server: Elsewhere, training: Path, tmp_path: Path) -> None:
-    for text, expected in {
-        "keep_versions: many": "keep_versions: expected a whole number",
-        "keep_versions: true": "expected a whole number",
-        "- 1": "expected `name: value`",
-        "colour: red": "expected one of",
-        "{": "expected YAML",
-    }.items():
-        (tmp_path / "p.yaml").write_text(text)
-        result = submit(training, *PLACES, f"--parameters={tmp_path / 'p.yaml'}")
-        assert (result.exit_code, server.bodies(RUNS)) == (1, [])
-        assert expected in result.output
+def test_a_refusal_while_it_runs_does_not_say_that_it_has_ended(server: Elsewhere, training: Path) -> None:
+    server.failures_later = [401]
+    result = submit(training, *PLACES, "--wait")
+    assert result.exit_code == 1
+    assert "refused: 401" in result.output
+    assert result.output.splitlines()[-1].endswith("; the run may still go on")
 
 
-def test_a_wrong_token_no_pipelines_there_and_nobody_there(
-    server: Elsewhere, training: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KFP_TOKEN", "stale")
-    wrong = submit(training, *PLACES)
-    assert "401 Unauthorized no such user; put a valid token into KFP_TOKEN" in wrong.output
-    monkeypatch.setenv("KFP_TOKEN", "secret")
-    assert "is this the address of Kubeflow Pipelines?" in submit(training, *PLACES, f"--host={server.address}/elsewhere").output
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    nobody = submit(training, *PLACES, f"--host=http://127.0.0.1:{port}")
-    assert "could not reach one" in nobody.output
-    assert len(nobody.output.splitlines()) == 1
+def test_a_token_that_is_renewed_is_read_anew(training: Path, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("secret\n")
 
+    def renewing(state: Elsewhere, verb: str, path: str, *rest: Any) -> Answer:
+        if (verb, path) == ("POST", RUNS):
+            state.token = "second"
+            file.write_text("second\n")
+        return kubeflow(state, verb, path, *rest)
 
-def test_without_a_host_the_cluster_is_asked_by_its_own_login(
-    training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("KFP_HOST", raising=False)
-    config = tmp_path / "kubeconfig"
-    monkeypatch.setenv("KUBECONFIG", str(config))
-    assert "expected --host, or a kube-config" in submit(training, *PLACES).output
-
-    def behind_kubernetes(state: Elsewhere, verb: str, path: str, *rest: Any) -> tuple[int, dict[str, Any]]:
-        prefix = "/api/v1/namespaces/kubeflow/services/ml-pipeline:http/proxy"
-        return kubeflow(state, verb, path.removeprefix(prefix), *rest) if path.startswith(prefix) else (404, {})
-
-    with serve(behind_kubernetes) as state:
-        config.write_text(
-            yaml.safe_dump(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Config",
-                    "current-context": "lab",
-                    "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "ann"}}],
-                    "clusters": [{"name": "lab", "cluster": {"server": state.address}}],
-                    "users": [{"name": "ann", "user": {"token": "secret"}}],
-                }
-            )
-        )
-        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
-        result = submit(training, *PLACES, "--kube-context=lab")
-        assert result.exit_code == 0, (result.output, [each[1] for each in state.requests])
-        assert state.requests[-1][1].endswith(f"proxy{RUNS}")
-
-
-def test_vertex_runs_the_same_yaml(google: tuple[Elsewhere, list[str]], training: Path) -> None:
-    state, flags = google
-    detail = {
-        "taskName": "train",
-        "taskId": "9",
-        "state": "SUCCEEDED",
-        "startTime": "2026-11-24T10:00:00Z",
-        "endTime": "2026-11-24T10:01:30.5Z",
-    }
-    root = {"taskName": "marque-training", "taskId": "1", "state": "SUCCEEDED"}
-    info = {"pipelineSpec": {"pipelineInfo": {"name": "marque-training"}}}
-    state.states = [
-        {"state": "PIPELINE_STATE_QUEUED"},
-        {
-            **info,
-            "state": "PIPELINE_STATE_RUNNING",
-            "jobDetail": {"taskDetails": [root, {**detail, "state": "RUNNING", "endTime": None}]},
-        },
-        {**info, "state": "PIPELINE_STATE_SUCCEEDED", "jobDetail": {"taskDetails": [root, detail]}},
-    ]
-    result = submit(training, *PLACES, *flags, "--pipeline-root=gs://cars/runs", "--run-name=1 Tuesday!", "--wait", "--poll-s=0.01",
-                    "--service-account=train@cars.iam.gserviceaccount.com")  # fmt: skip
+    with serve(renewing) as state:
+        state.states = [run_of("SUCCEEDED")]
+        result = submit(training, *PLACES, f"--host={state.address}", f"--token-file={file}", "--wait")
     assert result.exit_code == 0, result.output
-    assert "+ train: done in 1 min 30 s" in result.output
-    assert "marque-training" not in result.output
-    assert re.search(r"europe-west4/pipelines/runs/tuesday-\d{14}\?project=cars", result.output)
-    [body] = state.bodies("/v1/projects/cars/locations/europe-west4/pipelineJobs")
-    assert body["pipelineSpec"] == next(yaml.safe_load_all(training.read_text()))
-    assert body["runtimeConfig"]["gcsOutputDirectory"] == "gs://cars/runs"
-    assert body["runtimeConfig"]["parameterValues"]["source"] == "gs://cars/photos"
-    assert body["serviceAccount"] == "train@cars.iam.gserviceaccount.com"
 
 
-def test_vertex_schedules_and_says_what_it_refuses(google: tuple[Elsewhere, list[str]], training: Path, tmp_path: Path) -> None:
-    state, flags = google
-    root = "--pipeline-root=gs://cars/runs"
-    assert submit(training, *PLACES, *flags, root, "--cron=0 3 * * 1").exit_code == 0
-    [body] = state.bodies("/v1/projects/cars/locations/europe-west4/schedules")
-    assert body["cron"] == "0 3 * * 1"
-    assert "Vertex knows no seconds" in submit(training, *PLACES, *flags, root, "--cron=5 0 3 * * 1").output
-    assert "expected gs://bucket/folder" in submit(training, *PLACES, *flags).output
-    assert "refused: 403 no access to" in submit(training, *PLACES, *flags, root, "--project=other").output
-    compile_training(tmp_path / "gpu.yaml", "registry.test/marque:1", gpus=1)
-    assert "which Vertex does not know" in submit(tmp_path / "gpu.yaml", *PLACES, *flags, root).output
+def test_interrupted_it_leaves_the_run_alone(server: Elsewhere, training: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.submit.watch.time", SimpleNamespace(sleep=interrupt, monotonic=time.monotonic))
+    server.states = [run_of("RUNNING", task("train", "RUNNING", 1))]
+    result = submit(training, *PLACES, "--wait")
+    assert result.exit_code == 130
+    assert "no longer followed; the run goes on" in result.output
 
 
-def test_vertex_that_fails_says_why(google: tuple[Elsewhere, list[str]], training: Path) -> None:
-    state, flags = google
-    state.states = [{"state": "PIPELINE_STATE_FAILED", "error": {"code": 9, "message": "quota exceeded"}}]
-    result = submit(training, *PLACES, *flags, "--pipeline-root=gs://cars/runs", "--wait", "--poll-s=0.01")
-    assert result.exit_code == 1
-    assert result.output.splitlines()[-1] == "marque: error: the run ended failed: quota exceeded"
-
-
-def test_vertex_without_a_login(
-    google: tuple[Elsewhere, list[str]], training: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    _, flags = google
-    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    monkeypatch.setenv("NO_GCE_CHECK", "true")
-    result = submit(training, *PLACES, *flags[:3], "--pipeline-root=gs://cars/runs")
-    assert result.exit_code == 1
-    assert "gcloud auth application-default login" in result.output
+def test_in_a_pod_it_has_the_login_of_the_pod(training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    monkeypatch.delenv("KFP_HOST", raising=False)
+    with serve(kubeflow) as state:
+        monkeypatch.setattr("pipelines.submit.connection.POD_TOKEN", tmp_path / "token")
+        monkeypatch.setattr("pipelines.submit.connection.POD_ADDRESS", state.address)
+        assert submit(training, *PLACES).exit_code == 0
+        assert len(state.bodies(RUNS)) == 1
