@@ -94,9 +94,11 @@ def serve(answer: Callable[[Elsewhere, str, str, dict[str, list[str]], dict[str,
         state.address = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield state
-        server.shutdown()
-        thread.join()
+        try:
+            yield state
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def kubeflow(state: Elsewhere, verb: str, path: str, query: dict[str, list[str]], body: dict[str, Any]) -> Answer:
