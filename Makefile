@@ -24,11 +24,11 @@ DEMO     = $(if $(SOURCE),--source "$(SOURCE)") $(if $(WEIGHTS),--set weights="$
 .DEFAULT_GOAL := help
 # `make -j images push` must not push before it has built.
 .NOTPARALLEL:
-.PHONY: help env env-dev demo app demo-containers images push sbom audit compile test test-containers test-fast lint format lock bench bench-serving messages plots clean \
+.PHONY: help env env-dev demo app demo-containers images push sbom audit compile test test-containers test-fast lint format lock bench bench-serving bench-containers messages plots clean \
 	infra-check infra-settings infra-render infra-apply infra-outputs kind-up kind-test kind-down
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 env: $(VENV)/.installed ## the environment, from the locked requirements
 
@@ -120,6 +120,9 @@ messages: env-dev ## the client's messages anew, after a change of tf_serving.pr
 
 bench-serving: env ## the embedded server: latency, throughput, swaps under load, overload, in build/bench-serving.json
 	@$(RUN) -m tests.bench.serving
+
+bench-containers: env ## the images: sizes and start-up, in build/bench-containers.json
+	@$(RUN) -m tests.bench.containers
 
 PLOTTED = $(or $(SOURCE),toy://?classes=8&per_class=60&seed=1)
 PLOTTED_DATA = build/plots/data-$(firstword $(shell printf %s "$(PLOTTED)" | cksum))
