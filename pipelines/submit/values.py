@@ -6,12 +6,12 @@ pipeline mounts.
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import getitem
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
-from google.protobuf import json_format
-from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec, PlatformSpec
 
 from components.common.errors import UserError
 from components.common.settings import build
@@ -30,6 +30,11 @@ KINDS: dict[str, tuple[type, ...]] = {
     "LIST": (list,),
 }
 SETTINGS: dict[str, type] = {"train_settings": TrainConfig, "gate_settings": Demands, "validate_settings": Limits}
+PARTS = (
+    (("pipelineInfo", "name"), ("deploymentSpec", "executors"), ("components",), ("root", "dag", "tasks")),
+    (("platforms", "kubernetes", "deploymentSpec", "executors"),),
+)
+"""What the two documents of a compiled pipeline have in any case: the graph's, and those of what it asks of Kubernetes."""
 PLACES = ("source", "repository", "photos", "model", "output")
 
 
@@ -41,15 +46,12 @@ def read_documents(pipeline: Path) -> list[dict[str, Any]]:
     """
     try:
         documents = list(yaml.safe_load_all(pipeline.read_text("utf-8")))
-        if not documents or not all(isinstance(document, dict) for document in documents):
-            raise TypeError("no mapping")
-        for document, message in zip(documents, (PipelineSpec(), PlatformSpec()), strict=False):
-            json_format.ParseDict(document, message)
-        if not documents[0]["pipelineInfo"]["name"]:
-            raise KeyError("pipelineInfo.name")
+        for document, paths in zip(documents or [{}], PARTS, strict=False):
+            for path in paths:
+                reduce(getitem, path, document)
     except FileNotFoundError:
         raise UserError(f"{pipeline}: no such file; write it with `python -m pipelines compile`") from None
-    except (yaml.YAMLError, UnicodeDecodeError, json_format.Error, KeyError, TypeError, RecursionError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{pipeline}: expected a pipeline written by `python -m pipelines compile`: {error}") from None
     return documents
 
@@ -128,9 +130,9 @@ def check_settings(values: Mapping[str, Any]) -> None:
 
 
 def _mounts(documents: Sequence[Mapping[str, Any]]) -> set[str]:
-    spec = json_format.ParseDict(documents[1] if len(documents) > 1 else {}, PlatformSpec())
-    executors = spec.platforms["kubernetes"].deployment_spec.executors.values()
-    return {mount["mountPath"] for executor in executors for mount in json_format.MessageToDict(executor).get("pvcMount", [])}
+    platforms = [reduce(getitem, PARTS[1][0], document) for document in documents[1:2]]
+    executors = [executor for platform in platforms for executor in platform.values()]
+    return {mount["mountPath"] for executor in executors for mount in executor.get("pvcMount", [])}
 
 
 def _check_name(name: str, types: Mapping[str, str], where: str) -> None:
