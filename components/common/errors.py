@@ -22,7 +22,8 @@ class UserError(Exception):
 def one_line_errors() -> Iterator[None]:
     """Turns a `UserError` raised inside into one line on stderr and exit status 1.
 
-    So too an `OSError` that names a file: no permission, no space, a folder where a file belongs.
+    So too an `OSError` that names a file: no permission, no space, a folder where a file belongs. What a terminal would obey instead
+    of showing it, in a name or a server's answer, is escaped.
     """
     try:
         yield
@@ -34,5 +35,6 @@ def one_line_errors() -> Iterator[None]:
         reason = f"{error.filename}: {error.strerror}"
     else:
         return
-    sys.stderr.write(f"{REASON_PREFIX}{reason}\n")
+    shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in reason)
+    sys.stderr.write(f"{REASON_PREFIX}{shown}\n")
     sys.exit(1)
