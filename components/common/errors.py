@@ -22,8 +22,8 @@ class UserError(Exception):
 def one_line_errors() -> Iterator[None]:
     """Turns a `UserError` raised inside into one line on stderr and exit status 1.
 
-    So too an `OSError` that names a file: no permission, no space, a folder where a file belongs. What a terminal would obey instead
-    of showing it, in a name or a server's answer, is escaped.
+    So too an `OSError` that names a file: no permission, no space, a folder where a file belongs. What a terminal would obey
+    instead of showing it, in a name or a server's answer, is escaped.
     """
     try:
         yield
