@@ -7,13 +7,11 @@ the files that its parameters name, to read them.
 import codecs
 import os
 import resource
-import signal
 import uuid
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import docker
 import requests
@@ -22,6 +20,7 @@ from kfp.local import docker_task_handler
 
 from components.common.errors import UserError
 from pipelines.images.engine import SECURITY, Engine, hand_over
+from pipelines.signals import signals_end_it
 
 LABEL = "marque.run"
 # What steps write, of the folder of a run.
@@ -74,7 +73,7 @@ def runner(engine: Engine, root: Path, parameters: Mapping[str, Any]) -> Iterato
         except (docker.errors.DockerException, requests.RequestException) as error:
             raise UserError(f"{engine.name} lost the container of {image}: {error}") from None
 
-    with _signals_end_it(), engine.api() as address, _replaced(os.environ, "DOCKER_HOST", address):
+    with signals_end_it(), engine.api() as address, _replaced(os.environ, "DOCKER_HOST", address):
         try:
             client = docker.from_env()
         except docker.errors.DockerException as error:
@@ -86,19 +85,6 @@ def runner(engine: Engine, root: Path, parameters: Mapping[str, Any]) -> Iterato
             for container in client.containers.list(all=True, filters={"label": f"{LABEL}={run}"}):
                 container.remove(force=True)
             client.close()
-
-
-@contextmanager
-def _signals_end_it() -> Iterator[None]:
-    def end(number: int, _: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    before = {each: signal.signal(each, end) for each in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 @contextmanager

@@ -52,8 +52,9 @@ class Containers:
         answers = folder.absolute() / "answers"
         shutil.rmtree(answers, ignore_errors=True)
         hand_over(answers)
-        inside = [f"/photos/{photo.name}" for photo in photos]
-        words = [*inside, f"--server={ADDRESS}", f"--label={STABLE}", "--save=/answers", "--top=3"]
+        shown = photos[0].parent.absolute()
+        inside = [str(photo.absolute()) for photo in photos]
+        words = [*inside, f"--server={ADDRESS}", f"--label={STABLE}", f"--save={answers}", "--top=3"]
         with _server(self._engine, self._names["server"], repository.absolute()) as name:
             self._engine.run(
                 "run",
@@ -61,8 +62,8 @@ class Containers:
                 *self._engine.hardened,
                 *self._engine.user_flags,
                 f"--network=container:{name}",
-                f"--volume={photos[0].parent.absolute()}:/photos:ro",
-                f"--volume={answers}:/answers",
+                f"--volume={shown}:{shown}:ro",
+                f"--volume={answers}:{answers}",
                 self._names["client"],
                 "predict",
                 *words,

@@ -5,10 +5,12 @@ and keeps its traceback.
 """
 
 import contextlib
+import errno
 import sys
 from collections.abc import Iterator
 
 REASON_PREFIX = "marque: error: "
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class UserError(Exception):
@@ -22,17 +24,17 @@ class UserError(Exception):
 def one_line_errors() -> Iterator[None]:
     """Turns a `UserError` raised inside into one line on stderr and exit status 1.
 
-    So too an `OSError` that names a file: no permission, no space, a folder where a file belongs. What a terminal would obey
-    instead of showing it, in a name or a server's answer, is escaped.
+    So too an `OSError` that names a file (no permission, a folder where a file belongs) or says that the disk is full. What a
+    terminal would obey instead of showing it, in a name or a server's answer, is escaped.
     """
     try:
         yield
     except UserError as error:
         reason = str(error)
     except OSError as error:
-        if not error.filename:
+        if not error.filename and error.errno not in FULL:
             raise
-        reason = f"{error.filename}: {error.strerror}"
+        reason = f"{error.filename}: {error.strerror}" if error.filename else f"cannot write on: {error.strerror}"
     else:
         return
     shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in reason)

@@ -20,15 +20,19 @@ def whole_folder(target: Path, mark: str = "") -> Iterator[Path]:
         mark: a file that every such folder holds; without it whatever is there is replaced.
 
     Raises:
-        UserError: `target` is a file, or a folder of something else, before anything is done.
+        UserError: `target` is a file, a folder of something else, or where nothing can be written, before anything is done.
     """
     _check_local(target)
     if target.exists() and not target.is_dir():
         raise UserError(f"{target}: expected a folder to write, found a file; name another place")
     if mark and target.is_dir() and any(target.iterdir()) and not (target / mark).exists():
         raise UserError(f"{target}: expected an empty folder, or an earlier one with {mark}, found other files; name another place")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-")
+    except OSError as error:
+        raise UserError(f"{target}: expected a place to write, cannot write in {target.parent}: {error.strerror}") from None
+    with beside as scratch:
         partial = Path(scratch) / target.name
         partial.mkdir()
         yield partial

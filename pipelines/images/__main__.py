@@ -13,6 +13,7 @@ from pipelines.images import engine as engines
 from pipelines.images.build import build, push, recall
 from pipelines.images.contents import IMAGES, references
 from pipelines.images.sbom import write_sbom
+from pipelines.signals import signals_end_it
 
 # CUDA's libraries alone are 3 GB: who wants that image names it.
 USUAL = [name for name in IMAGES if name != "trainer-gpu"]
@@ -37,7 +38,7 @@ def main() -> None:
 def build_command(names: tuple[str, ...], registry: str, tag: str, engine: str, base: str, cache: bool) -> None:
     """Build the images, and show their sizes."""
     console = Console(soft_wrap=True, highlight=False)
-    with one_line_errors():
+    with one_line_errors(), signals_end_it():
         found = engines.find(engine)
         table = Table("image", "MB", "seconds", box=None)
         for name, reference in _chosen(names, registry, tag).items():
@@ -55,7 +56,7 @@ def build_command(names: tuple[str, ...], registry: str, tag: str, engine: str, 
 @engine_option
 def push_command(names: tuple[str, ...], registry: str, tag: str, engine: str) -> None:
     """Push what was built, to REGISTRY; compile then names the images by their digests."""
-    with one_line_errors():
+    with one_line_errors(), signals_end_it():
         if not registry:
             raise UserError("registry: expected where to push to, such as REGISTRY=registry.example/you, received nothing")
         push(engines.find(engine), _chosen(names, registry, tag).values())

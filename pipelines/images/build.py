@@ -131,7 +131,7 @@ def _labels() -> dict[str, str]:
     origin = without_secrets(_git("remote", "get-url", "origin"))
     return {
         "version": version(),
-        "revision": _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"),
+        "revision": _git("rev-parse", "HEAD") + ("-dirty" if _git("status", "--porcelain") else ""),
         "source": origin if origin.startswith("https://") else "",
     }
 

@@ -26,12 +26,18 @@ class Engine:
     name: str
 
     def run(self, *words: str, quiet: bool = False) -> None:
-        """Runs a command, its output on ours; `quiet` keeps what it says on stdout.
+        """Runs a command, its output on ours; `quiet` keeps what it says on stdout. It ends where we are told to.
 
         Raises:
             UserError: it failed; it has said why on stderr.
         """
-        if subprocess.run([self.name, *words], check=False, stdout=subprocess.DEVNULL if quiet else None).returncode:
+        with subprocess.Popen([self.name, *words], stdout=subprocess.DEVNULL if quiet else None) as process:
+            try:
+                failed = process.wait()
+            except BaseException:
+                process.terminate()
+                raise
+        if failed:
             raise UserError(f"`{self.name} {words[0]}` failed; its reason stands above")
 
     def read(self, *words: str) -> str:

@@ -26,7 +26,14 @@ LOOK_S = 0.3
 @click.option(
     "--demo", type=click.Path(path_type=Path), default=Path("build/demo"), show_default=True, help="Folder of `make demo`."
 )
-@click.option("--host", default="localhost", show_default=True, help="Address to listen on; 0.0.0.0 lets other machines in.")
+@click.option(
+    "--host",
+    envvar="MARQUE_HOST",
+    default="localhost",
+    show_default=True,
+    show_envvar=True,
+    help="Address to listen on; 0.0.0.0 lets other machines in.",
+)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8600, show_default=True, help="Port to listen on; 0 takes a free one."
 )

@@ -25,7 +25,7 @@ def find_versions(base_path: str) -> list[int]:
         return [version for version in complete_versions(list_names(base_path)) if version <= MAX_VERSION]
     folder = Path(base_path)
     if not folder.is_dir():
-        raise UserError(f"{folder}: expected a folder of versions, found none; deploy a model first")
+        raise UserError(f"{folder}: expected a folder of versions, found none; deploy a model first, or mount it there")
     return sorted(_local_versions(folder))
 
 

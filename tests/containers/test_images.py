@@ -75,6 +75,22 @@ def test_helps_without_loading_what_takes_long(run: Run, name: str, words: tuple
     assert not loaded & HEAVY
 
 
+@pytest.mark.parametrize(
+    ("name", "status", "said"),
+    [
+        ("client", 0, "predict "),
+        ("data", 0, "components.ingest"),
+        ("trainer", 0, "components.train"),
+        ("server", 1, "marque: error: /models: expected a folder of versions"),
+    ],
+)
+def test_its_own_command_says_what_to_do(engine: Engine, images: dict[str, str], name: str, status: int, said: str) -> None:
+    ended = subprocess.run(
+        [engine.name, "run", "--rm", *engine.hardened, images[name]], check=False, capture_output=True, text=True
+    )
+    assert (ended.returncode, said in ended.stdout + ended.stderr) == (status, True), ended.stderr
+
+
 def test_the_client_says_what_it_leaves_out(run: Run) -> None:
     ended = run("client", "python3", "-m", "serving", "predict", "gs://bucket/photo.jpg")
     assert ended.returncode == 1

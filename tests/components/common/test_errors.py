@@ -1,5 +1,7 @@
 """How a command ends on a mistake of the user's."""
 
+import errno
+
 import pytest
 
 from components.common.errors import UserError, one_line_errors
@@ -10,6 +12,7 @@ from components.common.errors import UserError, one_line_errors
     [
         (UserError("a.jpg: expected\n  a photo,\treceived ü 車"), "a.jpg: expected a photo, received ü 車"),
         (UserError("host answered \x1b[2J\x9b1m\u202e\udcff"), r"host answered \x1b[2J\x9b1m\u202e\udcff"),
+        (OSError(errno.ENOSPC, "No space left on device"), "cannot write on: No space left on device"),
         (FileNotFoundError(2, "No such file", "a\nb\x07"), r"a\nb\x07: No such file"),
     ],
 )

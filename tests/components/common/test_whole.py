@@ -33,6 +33,15 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
             (folder / "config.json").write_text("{}")
 
 
+def test_a_place_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(UserError, match=r"file/folder: expected a place to write, cannot write in .*file: "),
+        whole_folder(tmp_path / "file" / "folder"),
+    ):
+        pass
+
+
 def test_when_the_body_fails_all_is_as_it_was(tmp_path: Path) -> None:
     target = tmp_path / "out"
     with whole_folder(target) as folder:
