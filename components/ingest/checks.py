@@ -17,9 +17,9 @@ from PIL import Image
 from components.common import boxes
 from components.common.dataset import SPLITS
 from components.common.errors import UserError
+from components.common.upright import AS_STORED, orientation, upright, upright_box
 from components.ingest.jpeg import reaches_its_end
 from components.ingest.listing import ListedPhoto
-from components.ingest.upright import AS_STORED, orientation, upright, upright_box
 
 NOT_A_PHOTO = "not a JPEG or PNG"
 DAMAGED = "truncated or damaged"

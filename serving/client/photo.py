@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from components.common.errors import UserError
+from components.common.upright import AS_STORED, SIDEWAYS, orientation, upright
 
 MAX_SIDE_PX = 2048
 # A request with one such photo stays below gRPC's usual limit of 4 MiB.
@@ -30,8 +31,6 @@ JPEG_QUALITY = 95
 FILE_BYTES = 64 << 20
 # Of all that Pillow opens, what photos come in: EPS, for one, would be run by Ghostscript.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-# EXIF's orientations that swap width and height; what stands there may be anything, also text.
-SIDEWAYS = (5, 6, 7, 8)
 # A path or a gs:// or http(s):// address; a file's bytes; pixels uint8 (h, w, 3) or (h, w); an image of Pillow's.
 PhotoLike = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image.Image
 _SECRETS = re.compile(r"(?<=://)[^/?#]*@|[?#].*", re.DOTALL)
@@ -113,7 +112,7 @@ def open_upright(photo: PhotoLike, name: str) -> Image.Image:
     """
     loaded = load(photo, name)
     with _one_line_failures(name):
-        return ImageOps.exif_transpose(_open(loaded)).convert("RGB")
+        return upright(_open(loaded)).convert("RGB")
 
 
 def prepare(photo: PhotoLike, name: str, max_side_px: int = MAX_SIDE_PX) -> Photo:
@@ -125,16 +124,16 @@ def prepare(photo: PhotoLike, name: str, max_side_px: int = MAX_SIDE_PX) -> Phot
     loaded = load(photo, name)
     with _one_line_failures(name):
         image = _open(loaded)
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        if isinstance(loaded, bytes) and len(loaded) <= MAX_BYTES and orientation == 1 and _is_plain(image, max_side_px):
+        stored = orientation(image)
+        if isinstance(loaded, bytes) and len(loaded) <= MAX_BYTES and stored == AS_STORED and _is_plain(image, max_side_px):
             # Decoded, as small as it goes, to see that all of it is there.
             image.draft(None, (1, 1))
             image.load()
             return Photo(loaded, (1.0, 1.0))
-        width, height = image.size[::-1] if orientation in SIDEWAYS else image.size
+        width, height = image.size[::-1] if stored in SIDEWAYS else image.size
         # Lets a JPEG decode to a fraction of its size where that is enough.
         image.draft(None, (max_side_px, max_side_px))
-        sent = ImageOps.exif_transpose(image).convert("RGB")
+        sent = upright(image).convert("RGB")
         sent.thumbnail((max_side_px, max_side_px))
         while len(jpeg := _encoded(sent)) > MAX_BYTES:
             sent.thumbnail((sent.width * 3 // 4, sent.height * 3 // 4))

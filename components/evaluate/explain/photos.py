@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 
 from components.common.errors import UserError
 from components.common.pixels import load
+from components.common.upright import AS_STORED, orientation, upright
 
 JPEG_QUALITY = 95
 
@@ -44,10 +45,8 @@ def read_photo(path: Path, image_px: int) -> Photo:
             # Pillow warns of large photos and odd metadata; only what stops it counts here.
             warnings.simplefilter("ignore")
             stored = Image.open(io.BytesIO(content))
-            sent = (
-                stored.format == "JPEG" and stored.mode in ("L", "RGB") and stored.getexif().get(ExifTags.Base.Orientation, 1) == 1
-            )
-            image = ImageOps.exif_transpose(stored).convert("RGB")
+            sent = stored.format == "JPEG" and stored.mode in ("L", "RGB") and orientation(stored) == AS_STORED
+            image = upright(stored).convert("RGB")
         jpeg = content if sent else _jpeg(image)
         return Photo(path.stem, image, jpeg, load(jpeg, image_px).numpy())
     # What Pillow's decoders raise of damage, and TensorFlow's of what Pillow lets pass.

@@ -68,6 +68,12 @@ def test_whatever_stands_for_the_orientation(photo: MakePhoto, value_type: int, 
     assert sent.box_scale == (1, 1)
 
 
+def test_metadata_that_could_not_be_written_anew_stop_no_turn(photo: MakePhoto) -> None:
+    entries = struct.pack("<HHHII", 2, 0x112, 3, 1, 6) + struct.pack("<HHII", 0x132, 5, 1, 8)
+    sent = prepare(photo("red", (40, 20), exif=b"Exif\0\0II*\0\x08\0\0\0" + entries + bytes(4)), "it")
+    assert Image.open(io.BytesIO(sent.jpeg)).size == (20, 40)
+
+
 def test_a_program_is_no_photo() -> None:
     """PostScript, which Pillow would have Ghostscript run."""
     program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\n0 0 moveto 20 20 lineto stroke\nshowpage\n%%EOF\n"

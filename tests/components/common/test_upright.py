@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from components.common.upright import orientation, upright
 from components.ingest.checks import CheckedPhoto, check_photo
 from components.ingest.listing import ListedPhoto
-from components.ingest.upright import orientation
 
 WIDTH, HEIGHT = 64, 48
 BOX = (8.0, 16.0, 24.0, 40.0)
@@ -63,6 +63,21 @@ def test_photo_and_box_are_turned(value: int, kind: str, tmp_path: Path) -> None
     ys, xs = np.nonzero(bright)
     assert (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1) == result.box
     assert (result.path.read_bytes() == content) == (kind == "JPEG" and value == 1)
+
+
+@pytest.mark.parametrize("value_type", range(1, 13))
+@pytest.mark.parametrize("tag", [ExifTags.Base.DateTime, ExifTags.Base.XResolution, ExifTags.Base.ExifOffset])
+def test_metadata_that_could_not_be_written_anew_stop_no_turn(tag: int, value_type: int, tmp_path: Path) -> None:
+    entries = struct.pack("<HHHII", 2, 0x112, 3, 1, 6) + struct.pack("<HHII", tag, value_type, 1, 8)
+    content = stored("JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0" + entries + bytes(4))
+    result = checked(tmp_path, content)
+    assert (result.box, (result.width, result.height)) == UPRIGHT[6]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_what_is_upright_is_not_turned_again(kind: str) -> None:
+    once = upright(Image.open(io.BytesIO(stored(kind, exif=exif(6)))))
+    assert (once.size, upright(once).size, upright(once.copy()).size) == ((HEIGHT, WIDTH),) * 3
 
 
 @pytest.mark.parametrize(("value_type", "value"), [(3, b"\0\0\0\0"), (3, b"\x09\0\0\0"), (2, b"6\0\0\0"), (7, b"\6\0\0\0")])
