@@ -9,12 +9,16 @@ from typing import NoReturn
 
 @contextmanager
 def signals_end_it() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise SystemExit with a shell's status for them, 128 and the signal's number. For the main thread."""
+    """SIGTERM and SIGHUP raise SystemExit with a shell's status for them, 128 and the signal's number. For the main thread.
+
+    One that is ignored stays so, as SIGHUP under nohup.
+    """
 
     def end(number: int, _: FrameType | None) -> NoReturn:
         raise SystemExit(128 + number)
 
-    before = {each: signal.signal(each, end) for each in (signal.SIGTERM, signal.SIGHUP)}
+    heard = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) != signal.SIG_IGN]
+    before = {each: signal.signal(each, end) for each in heard}
     try:
         yield
     finally:

@@ -1,0 +1,27 @@
+"""A command that is told to end clears away; one that was told not to mind goes on."""
+
+import os
+import signal
+
+import pytest
+
+from pipelines.signals import signals_end_it
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+def test_it_ends_as_an_error_would(sent: signal.Signals) -> None:
+    before = signal.getsignal(sent)
+    with pytest.raises(SystemExit) as ended, signals_end_it():
+        os.kill(os.getpid(), sent)
+    assert ended.value.code == 128 + sent
+    assert signal.getsignal(sent) == before
+
+
+def test_nohup_is_respected() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals_end_it():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
