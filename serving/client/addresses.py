@@ -25,8 +25,9 @@ def _resolved(name: str) -> list[str]:
     host, _, port = name.rpartition(":")
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise UserError(f"servers: expected the address of a server, received {name!r}: {error.strerror}") from None
+    except (OSError, UnicodeError) as error:  # the latter of names that DNS could not have, such as a..b
+        reason = error.strerror if isinstance(error, OSError) else "no such name can be"
+        raise UserError(f"servers: expected the address of a server, received {name!r}: {reason}") from None
     by_kind = {kind: [each[4][0] for each in found if each[0] == kind] for kind in (socket.AF_INET, socket.AF_INET6)}
     addresses = [f"{ip}:{port}" for ip in by_kind[socket.AF_INET]] or [f"[{ip}]:{port}" for ip in by_kind[socket.AF_INET6]]
     return sorted(set(addresses)) if len(set(addresses)) > 1 else [name]
