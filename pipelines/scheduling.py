@@ -26,8 +26,8 @@ LABEL = f"(?:{NAME}/)?{VALUE}"
 PATH = "/[^:\\s]*[^:\\s/]/?"
 FORMS = {
     "--gpu-type": (f"({LABEL})", "a GPU's name"),
-    "--gpu-node": (f"({LABEL})=({VALUE})", "LABEL=VALUE"),
-    "--node": (f"({LABEL})=({VALUE})", "LABEL=VALUE"),
+    "--gpu-node": (f"({LABEL})=((?:{VALUE})?)", "LABEL=[VALUE]"),
+    "--node": (f"({LABEL})=((?:{VALUE})?)", "LABEL=[VALUE]"),
     "--tolerate": (f"({LABEL})(?:=({VALUE}))?(?::({EFFECTS}))?", f"KEY[=VALUE][:{EFFECTS}]"),
     "--volume": (f"({NAME}):({PATH})", "CLAIM:PATH with an absolute path"),
     "--secret-env": (f"([A-Za-z_][A-Za-z0-9_]*)=({NAME}):([A-Za-z0-9_.-]+)", "VARIABLE=SECRET:KEY"),
@@ -100,8 +100,8 @@ class Scheduling:
 
 OPTIONS = [
     click.option("--gpu-type", default=GPU, show_default=True, help="What a GPU is called; on Vertex such as NVIDIA_L4."),
-    click.option("--gpu-node", "gpu_nodes", multiple=True, metavar="LABEL=VALUE", help="A label of nodes for steps with a GPU."),
-    click.option("--node", "nodes", multiple=True, metavar="LABEL=VALUE", help="A label of nodes for the other steps."),
+    click.option("--gpu-node", "gpu_nodes", multiple=True, metavar="LABEL=[VALUE]", help="A label of nodes for steps with a GPU."),
+    click.option("--node", "nodes", multiple=True, metavar="LABEL=[VALUE]", help="A label of nodes for the other steps."),
     click.option("--tolerate", "tolerations", multiple=True, metavar="KEY[=VALUE][:EFFECT]", help="A taint that no step minds."),
     click.option("--spot", is_flag=True, help=f"GPU steps may be on GKE's spot nodes, with {SPOT_RETRIES} retries."),
     click.option("--timeout", default="", metavar="DURATION", help="A step that takes longer has failed: 90m, 12h, 2d."),

@@ -11,10 +11,13 @@ from typing import NoReturn
 def signals_end_it() -> Iterator[None]:
     """SIGTERM and SIGHUP raise SystemExit with a shell's status for them, 128 and the signal's number. For the main thread.
 
-    One that is ignored stays so, as SIGHUP under nohup.
+    One that is ignored stays so, as SIGHUP under nohup. After the first of them all are ignored, so that
+    nothing interrupts what clears away.
     """
 
     def end(number: int, _: FrameType | None) -> NoReturn:
+        for each in heard:
+            signal.signal(each, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
     heard = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) != signal.SIG_IGN]

@@ -81,7 +81,7 @@ def test_helps_without_loading_what_takes_long(run: Run, name: str, words: tuple
         ("client", 0, "predict "),
         ("data", 0, "components.ingest"),
         ("trainer", 0, "components.train"),
-        ("server", 1, "marque: error: /models: expected a folder of versions"),
+        ("server", 1, "marque: error: /models: expected a model repository"),
     ],
 )
 def test_its_own_command_says_what_to_do(engine: Engine, images: dict[str, str], name: str, status: int, said: str) -> None:

@@ -73,6 +73,12 @@ def test_retries_that_are_named_win_over_those_of_spot(tmp_path: Path) -> None:
     assert steps["exec-train"]["retry"]["maxRetryCount"] == 2
 
 
+def test_a_label_without_a_value(tmp_path: Path) -> None:
+    """As Kubernetes marks the roles of nodes."""
+    steps = asked(tmp_path, "--node=node-role.kubernetes.io/worker=")
+    assert steps["exec-train"]["kubernetes"]["nodeSelector"] == {"labels": {"node-role.kubernetes.io/worker": ""}}
+
+
 def test_vertex_names_its_gpus(tmp_path: Path) -> None:
     steps = asked(tmp_path, "--gpus=1", "--gpu-type=NVIDIA_L4")
     assert steps["exec-train"]["accelerator"]["type"] == "NVIDIA_L4"
@@ -81,7 +87,7 @@ def test_vertex_names_its_gpus(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "expected"),
     [
-        ("--gpu-node=l4", "--gpu-node: expected LABEL=VALUE, in characters that Kubernetes takes, received 'l4'"),
+        ("--gpu-node=l4", "--gpu-node: expected LABEL=[VALUE], in characters that Kubernetes takes, received 'l4'"),
         ("--tolerate=a=b:Never", "--tolerate: expected KEY[=VALUE]"),
         ("--timeout=12", "--timeout: expected a whole number with s, m, h or d"),
         ("--volume=models", "--volume: expected CLAIM:PATH"),
@@ -89,9 +95,9 @@ def test_vertex_names_its_gpus(tmp_path: Path) -> None:
         ("--secret-env=TOKEN=wandb", "--secret-env: expected VARIABLE=SECRET:KEY"),
         ("--secret-env=1A=wandb:key", "--secret-env: expected VARIABLE=SECRET:KEY"),
         ("--secret-env=A=Wandb:key", "--secret-env: expected VARIABLE=SECRET:KEY"),
-        ("--node=a b=c", "--node: expected LABEL=VALUE, in characters that Kubernetes takes"),
-        ("--node=a=b=c", "--node: expected LABEL=VALUE"),
-        ("--node=a=ö", "--node: expected LABEL=VALUE"),
+        ("--node=a b=c", "--node: expected LABEL=[VALUE], in characters that Kubernetes takes"),
+        ("--node=a=b=c", "--node: expected LABEL=[VALUE]"),
+        ("--node=a=ö", "--node: expected LABEL=[VALUE]"),
         ("--tolerate=garbage garbage", "--tolerate: expected KEY[=VALUE]"),
         ("--volume=my models:/models", "--volume: expected CLAIM:PATH"),
         ("--volume=models:/a:/b", "--volume: expected CLAIM:PATH"),

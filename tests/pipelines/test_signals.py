@@ -17,6 +17,17 @@ def test_it_ends_as_an_error_would(sent: signal.Signals) -> None:
     assert signal.getsignal(sent) == before
 
 
+def test_a_second_one_does_not_interrupt_what_clears_away() -> None:
+    cleared = []
+    with pytest.raises(SystemExit) as ended, signals_end_it():
+        try:
+            os.kill(os.getpid(), signal.SIGHUP)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            cleared.append("all")
+    assert (ended.value.code, cleared) == (128 + signal.SIGHUP, ["all"])
+
+
 def test_nohup_is_respected() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
