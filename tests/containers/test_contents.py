@@ -56,6 +56,7 @@ def test_an_image_holds_all_code_that_its_commands_import(graph: grimp.ImportGra
 
 
 @pytest.mark.parametrize("name", ENTRIES)
+@pytest.mark.slow
 def test_a_lock_holds_all_packages_that_its_images_commands_import(graph: grimp.ImportGraph, name: str) -> None:
     _, packages = imported(graph, name)
     assert "numpy" in packages
@@ -133,6 +134,7 @@ def test_a_reference_that_no_image_could_have_is_one_line(tmp_path: Path, option
 
 
 @pytest.mark.parametrize("gpus", [0, 2])
+@pytest.mark.slow
 def test_compile_writes_each_steps_image(tmp_path: Path, gpus: int) -> None:
     output = tmp_path / "training.yaml"
     words = ["compile", "--output", str(output), "--registry", "registry.test", "--tag", "v1", "--gpus", str(gpus)]
@@ -145,6 +147,7 @@ def test_compile_writes_each_steps_image(tmp_path: Path, gpus: int) -> None:
     assert {found[name] for name in ("export", "evaluate", "validate", "deploy", "find-champion")} == {"marque-trainer:v1"}
 
 
+@pytest.mark.slow
 def test_a_bill_of_materials_lists_what_pip_installs_there(tmp_path: Path) -> None:
     bill = json.loads(write_sbom("trainer", tmp_path).read_text("utf-8"))
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")

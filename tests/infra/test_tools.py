@@ -87,6 +87,7 @@ def test_terraform_refuses_what_is_wrong(variables: Path, name: str, value: str)
     assert f"var.{name} is" in run.stderr
 
 
+@pytest.mark.slow
 def test_serving_waits_for_the_first_deploy(tmp_path: Path) -> None:
     environment = {**os.environ, "MODEL_REPOSITORY": f"{tmp_path}/"}
     with subprocess.Popen([sys.executable, WAIT], env=environment, stderr=subprocess.PIPE, text=True) as waiting:

@@ -29,6 +29,7 @@ def without_bodies(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return documents
 
 
+@pytest.mark.slow
 def test_both_documents_are_the_golden_ones(tmp_path: Path) -> None:
     documents = without_bodies(compiled(tmp_path / "training.yaml"))
     assert len(documents) == 2
@@ -37,6 +38,7 @@ def test_both_documents_are_the_golden_ones(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_gpus_reach_train_and_sanity_alone(tmp_path: Path) -> None:
     graph, platform = compiled(tmp_path / "training.yaml", gpus=2, retries=3)
     executors = graph["deploymentSpec"]["executors"]
@@ -55,6 +57,7 @@ def test_gpus_reach_train_and_sanity_alone(tmp_path: Path) -> None:
     assert train["emptyDirMounts"][0]["mountPath"] == "/dev/shm"
 
 
+@pytest.mark.slow
 def test_every_step_has_the_image_and_limits(tmp_path: Path) -> None:
     graph, _ = compiled(tmp_path / "training.yaml")
     for entry in graph["deploymentSpec"]["executors"].values():
@@ -63,6 +66,7 @@ def test_every_step_has_the_image_and_limits(tmp_path: Path) -> None:
         assert "pip install" not in " ".join(entry["container"]["command"])
 
 
+@pytest.mark.slow
 def test_shards_are_written_by_as_many_tasks_as_asked(tmp_path: Path) -> None:
     graph, _ = compiled(tmp_path / "training.yaml", shard_tasks=3)
     loops = [task for task in graph["root"]["dag"]["tasks"].values() if "parameterIterator" in task]
@@ -84,6 +88,7 @@ def test_the_image_is_tagged_by_the_code_that_steps_run(tmp_path: Path, monkeypa
     assert len(tags) == 4
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_yaml(tmp_path: Path) -> None:
     result = CliRunner().invoke(
         main, ["compile", "--output", str(tmp_path / "sub" / "x.yaml"), "--image", "registry.test/marque:1"]
@@ -92,6 +97,7 @@ def test_the_command_writes_the_yaml(tmp_path: Path) -> None:
     assert "registry.test/marque:1" in (tmp_path / "sub" / "x.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_kfp_reads_it(tmp_path: Path) -> None:
     from kfp.components import load_component_from_file
 

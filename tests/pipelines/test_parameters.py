@@ -45,6 +45,7 @@ def test_wrong_settings_are_named(setting: str, message: str) -> None:
         parse_settings([setting], TYPES)
 
 
+@pytest.mark.slow
 def test_ingest_defaults_are_those_of_the_step(pipeline: Path) -> None:
     import yaml
 

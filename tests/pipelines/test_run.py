@@ -117,6 +117,7 @@ def test_the_run_command_ends_in_one_line_and_a_non_zero_exit(pipeline: Path, tm
         (["submit", "--source=cars", "--endpoint=http://localhost:9", "--repository=gs://b/m"], "that the cluster can reach"),
     ],
 )
+@pytest.mark.slow
 def test_wrong_use_is_answered_in_one_line(pipeline: Path, arguments: list[str], message: str) -> None:
     if arguments[0] != "compile" and not any(argument.startswith("--pipeline") for argument in arguments):
         arguments = [*arguments, f"--pipeline={pipeline}"]

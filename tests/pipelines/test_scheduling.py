@@ -51,12 +51,14 @@ def retries_of(graph: dict[str, Any]) -> dict[str, Any]:
     return {executors[task["componentRef"]["name"]]: task["retryPolicy"] for task in tasks if "retryPolicy" in task}
 
 
+@pytest.mark.slow
 def test_all_options_together_are_the_golden_ones(tmp_path: Path) -> None:
     assert asked(tmp_path, *ALL) == yaml.safe_load(GOLDEN.read_text()), (
         "if it was meant to, write the golden file anew with `python tests/pipelines/test_scheduling.py`"
     )
 
 
+@pytest.mark.slow
 def test_without_options_nothing_but_shared_memory_is_asked_for(tmp_path: Path) -> None:
     for step in asked(tmp_path).values():
         assert step["kubernetes"].keys() <= {"emptyDirMounts"}
@@ -64,21 +66,25 @@ def test_without_options_nothing_but_shared_memory_is_asked_for(tmp_path: Path) 
         assert not step["retry"]
 
 
+@pytest.mark.slow
 def test_without_a_gpu_spot_changes_nothing(tmp_path: Path) -> None:
     assert asked(tmp_path, "--spot", "--gpu-node=a=b") == asked(tmp_path)
 
 
+@pytest.mark.slow
 def test_retries_that_are_named_win_over_those_of_spot(tmp_path: Path) -> None:
     steps = asked(tmp_path, "--gpus=1", "--spot", "--retries=2")
     assert steps["exec-train"]["retry"]["maxRetryCount"] == 2
 
 
+@pytest.mark.slow
 def test_a_label_without_a_value(tmp_path: Path) -> None:
     """As Kubernetes marks the roles of nodes."""
     steps = asked(tmp_path, "--node=node-role.kubernetes.io/worker=")
     assert steps["exec-train"]["kubernetes"]["nodeSelector"] == {"labels": {"node-role.kubernetes.io/worker": ""}}
 
 
+@pytest.mark.slow
 def test_vertex_names_its_gpus(tmp_path: Path) -> None:
     steps = asked(tmp_path, "--gpus=1", "--gpu-type=NVIDIA_L4")
     assert steps["exec-train"]["accelerator"]["type"] == "NVIDIA_L4"

@@ -34,6 +34,7 @@ def run_of(state: str, *tasks: dict[str, Any], problem: str = "") -> dict[str, A
     return {"state": state, "run_details": {"task_details": list(tasks)}, **error}
 
 
+@pytest.mark.slow
 def test_a_run_has_both_documents_and_all_parameters(server: Elsewhere, training: Path) -> None:
     result = submit(training, *PLACES, "--preset=smoke", "--set=seed=7", "-p", "keep_versions=2", "--run-name=tuesday",
                     "--service-account=marque-pipeline")  # fmt: skip
@@ -88,6 +89,7 @@ def test_other_pipelines_take_their_own_parameters(server: Elsewhere, tmp_path: 
     assert "expected -p" in submit(tmp_path / "batch.yaml", *places, "--preset=toy").output
 
 
+@pytest.mark.slow
 def test_a_folder_of_a_volume_is_a_place_that_pods_can_reach(server: Elsewhere, tmp_path: Path) -> None:
     pipeline = tmp_path / "training.yaml"
     compile_training(pipeline, Placement("registry.test/marque:1", Scheduling(volumes={"/models": "marque-models"})))

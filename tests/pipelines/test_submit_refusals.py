@@ -43,6 +43,7 @@ from .elsewhere import PLACES, RECURRING, RUNS, Answer, Elsewhere, kubeflow, ser
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_mistake_is_one_line_and_nothing_is_sent(server: Elsewhere, training: Path, arguments: list[str], expected: str) -> None:
     result = submit(training, *arguments)
     assert result.exit_code == 1, result.output
@@ -51,6 +52,7 @@ def test_a_mistake_is_one_line_and_nothing_is_sent(server: Elsewhere, training: 
     assert server.bodies(RUNS) + server.bodies(RECURRING) == []
 
 
+@pytest.mark.slow
 def test_a_file_with_a_wrong_value_names_it(server: Elsewhere, training: Path, tmp_path: Path) -> None:
     for text, expected in {
         "keep_versions: many": "keep_versions: expected a whole number",
@@ -175,6 +177,7 @@ def test_another_answer_is_not_taken_for_a_run(
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.slow
 def test_a_server_that_never_answers_is_given_up(training: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.submit.kubeflow.TIMEOUT_S", type(TIMEOUT_S)(1))
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -44,6 +44,7 @@ def test_vertex_runs_the_same_yaml(google: tuple[Elsewhere, list[str]], training
     assert body["serviceAccount"] == "train@cars.iam.gserviceaccount.com"
 
 
+@pytest.mark.slow
 def test_vertex_schedules_and_says_what_it_refuses(google: tuple[Elsewhere, list[str]], training: Path, tmp_path: Path) -> None:
     state, flags = google
     root = "--pipeline-root=gs://cars/runs"

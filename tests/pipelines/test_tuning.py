@@ -40,6 +40,7 @@ def compiled(path: Path, **options: Any) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(path.read_text()))
 
 
+@pytest.mark.slow
 def test_trials_run_side_by_side_and_are_never_taken_from_the_cache(tmp_path: Path) -> None:
     graph, _ = compiled(tmp_path / "tuning.yaml", workers=3)
     tasks = {name: task for part in graph["components"].values() for name, task in part.get("dag", {}).get("tasks", {}).items()}
@@ -49,6 +50,7 @@ def test_trials_run_side_by_side_and_are_never_taken_from_the_cache(tmp_path: Pa
     assert graph["root"]["dag"]["tasks"]["train"]["cachingOptions"]["enableCache"]
 
 
+@pytest.mark.slow
 def test_what_trials_ask_of_a_cluster(tmp_path: Path) -> None:
     graph, platform = compiled(tmp_path / "tuning.yaml", gpus=1, retries=2, study_volume="studies")
     executors = graph["deploymentSpec"]["executors"]
@@ -66,12 +68,14 @@ def test_what_trials_ask_of_a_cluster(tmp_path: Path) -> None:
     assert retried == [2]
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_yaml(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["compile", "tuning", f"--output={tmp_path / 'x.yaml'}", "--workers=5", "--image=marque:1"])
     assert result.exit_code == 0, result.output
     assert "[0, 1, 2, 3, 4]" in (tmp_path / "x.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_a_space_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["tune", "--source=toy://", f"--space={tmp_path / 'no.yaml'}", f"--root={tmp_path / 'root'}"])
     assert result.exit_code == 1

@@ -130,6 +130,7 @@ def test_a_killed_deploy_into_a_bucket_is_taken_over_and_one_that_is_set_back_le
 
 
 @pytest.mark.parametrize("kind", ["local", "bucket"])
+@pytest.mark.slow
 def test_a_second_deploy_waits_and_is_refused_when_it_takes_too_long(
     kind: str, good: Candidate, repository: Path, gcs: str, preconditions: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

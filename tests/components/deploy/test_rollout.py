@@ -115,6 +115,7 @@ def test_five_roll_outs_and_two_roll_backs_under_constant_requests_without_a_los
         ("broken", r"version 2 does not load: "),
     ],
 )
+@pytest.mark.slow
 def test_a_version_that_does_worse_is_set_back(
     fault: str, reason: str, good: Candidate, faulty: dict[str, Candidate], repository: Path, start: Start
 ) -> None:

@@ -349,6 +349,7 @@ def test_an_entry_of_the_users_stays_as_it_is_but_for_its_versions(saved_model: 
     assert (list(written.model_version_policy.specific.versions), dict(written.version_labels)) == ([1], {"stable": 1})
 
 
+@pytest.mark.slow
 def test_a_bucket_never_gives_two_publishers_one_number(tmp_path: Path, gcs: str, preconditions: None) -> None:
     versions = publish_from_two_processes(tmp_path, f"gs://{gcs}/models")
     assert len(set(versions)) == 10

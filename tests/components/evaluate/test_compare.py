@@ -30,6 +30,7 @@ def two(
     return folder / "good" / "evaluation", folder / "poor" / "evaluation"
 
 
+@pytest.mark.slow
 def test_what_each_gets_right_that_the_other_does_not(two: tuple[Path, Path], colour_records: Path, tmp_path: Path) -> None:
     run(str(two[0]), str(two[1]), tmp_path / "out", [colour_records])
     found = json.loads((tmp_path / "out" / "comparison.json").read_text("utf-8"))
@@ -50,6 +51,7 @@ def test_what_each_gets_right_that_the_other_does_not(two: tuple[Path, Path], co
     assert sorted(photo["true"] for photo in page["photos"][:4]) in ([0, 2, 2, 2], [1, 2, 2, 2])
 
 
+@pytest.mark.slow
 def test_without_records_the_page_has_no_photos(two: tuple[Path, Path], tmp_path: Path) -> None:
     table = run(str(two[0]), str(two[1]), tmp_path)
     page = page_data(tmp_path / "comparison.html")
@@ -58,6 +60,7 @@ def test_without_records_the_page_has_no_photos(two: tuple[Path, Path], tmp_path
     assert table.row_count == 13
 
 
+@pytest.mark.slow
 def test_wrong_use(
     two: tuple[Path, Path], tmp_path: Path, photos: list[Any], classes: list[str], make_records: Callable[..., Path]
 ) -> None:

@@ -108,6 +108,7 @@ def coco(predictions: Predictions) -> list[float]:
 
 
 @pytest.mark.parametrize("seed", range(40))
+@pytest.mark.slow
 def test_average_precision_is_pycocotools(seed: int) -> None:
     predictions = made_predictions(seed, photos=1 + 7 * seed, skill=seed % 5 / 4)
     found = figures(predictions)

@@ -52,6 +52,7 @@ def batches(count: int) -> Iterator[Answers]:
         )
 
 
+@pytest.mark.slow
 def test_writing_takes_no_more_memory_for_more_photos(tmp_path: Path) -> None:
     peaks = []
     for count in (300, 1800):

@@ -146,6 +146,7 @@ def test_an_override_is_in_the_card_and_in_the_metrics(tmp_path: Path, colour_mo
     assert r"Let through in spite of that: asked for by \[J. Doe\](x) \<b\> my\_own\_way" in words
 
 
+@pytest.mark.slow
 def test_settings_from_outside_are_text_in_card_and_page(
     tmp_path: Path, toy_model: Path, colour_model: Path, colour_records: Path, classes: list[str]
 ) -> None:
@@ -169,6 +170,7 @@ def _evaluate(folder: Path, model: Path, records: Path) -> Path:
     return folder / "evaluation"
 
 
+@pytest.mark.slow
 def test_the_evaluation_of_what_serves_is_the_next_models_champion(
     tmp_path: Path, colour_model: Path, colour_records: Path
 ) -> None:
@@ -214,6 +216,7 @@ def test_the_models_ids_rule_whatever_the_order_in_the_records(
     assert matrix.to_numpy().tolist() == [[4, 0, 1], [0, 3, 1], [0, 0, 3]]
 
 
+@pytest.mark.slow
 def test_a_second_run_replaces_the_first_and_leaves_no_scraps(tmp_path: Path, colour_model: Path, colour_records: Path) -> None:
     run(colour_model, [colour_records], tmp_path, demands=Demands(min_top1=1))
     run(colour_model, [colour_records], tmp_path, demands=Demands(min_top1=0.5))

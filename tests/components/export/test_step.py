@@ -33,6 +33,7 @@ def jpeg(size: tuple[int, int], mode: str = "RGB", kind: str = "JPEG") -> bytes:
     return stored.getvalue()
 
 
+@pytest.mark.slow
 def test_photos_of_any_size_in_one_request(saved_model: Path, toy_model: Path) -> None:
     serve = tf.saved_model.load(str(saved_model)).signatures["serving_default"]
     sizes = [(40, 30), (300, 500), (33, 1)]
@@ -49,6 +50,7 @@ def test_photos_of_any_size_in_one_request(saved_model: Path, toy_model: Path) -
     )
 
 
+@pytest.mark.slow
 def test_a_session_runs_it_as_tf_serving_does(saved_model: Path) -> None:
     """TF Serving restores the variables by the graph's own operation and knows nothing of Python's objects."""
     photos = [jpeg((200, 150)), jpeg((30, 40))]
@@ -62,6 +64,7 @@ def test_a_session_runs_it_as_tf_serving_does(saved_model: Path) -> None:
         np.testing.assert_allclose(served[name], answer[name].numpy(), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_signature_answers_as_the_trained_model_on_the_pixels_of_training(
     saved_model: Path, toy_model: Path, toy_records: list[Path]
 ) -> None:
@@ -89,6 +92,7 @@ def test_warm_up_requests_can_be_answered(saved_model: Path) -> None:
         assert serve(jpeg=tf.constant(tf.make_ndarray(request.inputs["jpeg"])))["boxes"].shape[1] == 4
 
 
+@pytest.mark.slow
 def test_it_needs_nothing_but_tensorflow(saved_model: Path, tmp_path: Path) -> None:
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(jpeg((64, 48)))
@@ -104,6 +108,7 @@ def test_it_needs_nothing_but_tensorflow(saved_model: Path, tmp_path: Path) -> N
     assert result.stdout.strip() == "(1, 4)"
 
 
+@pytest.mark.slow
 def test_what_was_there_is_replaced(toy_model: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     output.mkdir()

@@ -56,6 +56,7 @@ def test_it_fits_and_complains_of_nothing(html: tuple[str, Any], width: int, bro
     assert complaints == []
 
 
+@pytest.mark.slow
 def test_what_it_says(html: tuple[str, dict[str, Any]]) -> None:
     page, result = html
     assert result["drift"] is True

@@ -86,10 +86,12 @@ def alarms(change: str, repeats: int) -> float:
     return float(np.mean([each["drift"] for each in found]))
 
 
+@pytest.mark.slow
 def test_false_alarms_are_rare() -> None:
     assert alarms("", 100) <= 0.01
 
 
 @pytest.mark.parametrize("change", ["half of the classes", "40% darker", "blurred", "boxes 30% smaller"])
+@pytest.mark.slow
 def test_what_matters_is_found(change: str) -> None:
     assert alarms(change, 20) == 1

@@ -32,6 +32,7 @@ def drifted(result: dict[str, Any]) -> set[str]:
     return {test["name"] for test in result["tests"] if test["level"] == "drift"}
 
 
+@pytest.mark.slow
 def test_the_same_photos_are_no_drift(version: Path, training_records: list[Path], make_log: Make, tmp_path: Path) -> None:
     result = check(make_log(answers(3, 250)), version, training_records, tmp_path / "out")
     assert (result["verdict"], result["drift"], drifted(result)) == ("no drift", False, set())
@@ -53,6 +54,7 @@ def test_the_same_photos_are_no_drift(version: Path, training_records: list[Path
         ({"blurred": True}, {"sharpness"}),
     ],
 )
+@pytest.mark.slow
 def test_what_has_changed_is_named(
     change: dict[str, Any], expected: set[str], version: Path, training_records: list[Path], make_log: Make, tmp_path: Path
 ) -> None:
@@ -62,6 +64,7 @@ def test_what_has_changed_is_named(
     assert len(result["reasons"]) == len(expected)
 
 
+@pytest.mark.slow
 def test_too_few_photos_are_a_verdict_of_their_own(
     version: Path, training_records: list[Path], make_log: Make, tmp_path: Path
 ) -> None:
@@ -72,12 +75,14 @@ def test_too_few_photos_are_a_verdict_of_their_own(
     assert check(tmp_path / "logs", version, training_records, tmp_path / "out", min_photos=50)["drift"] is True
 
 
+@pytest.mark.slow
 def test_equal_photos_count_once(version: Path, training_records: list[Path], make_log: Make, tmp_path: Path) -> None:
     photos = answers(6, 30)
     result = check(make_log(photos * 10), version, training_records, tmp_path / "out")
     assert (result["photos"], result["repeated"], result["verdict"]) == (30, 270, "too few requests")
 
 
+@pytest.mark.slow
 def test_the_newest_photos_of_this_version_count(version: Path, training_records: list[Path], tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     write_log(logs / "marque" / "20261101T000000Z-9-1.tfrecord", answers(7, 60, darker=0.4))
@@ -90,6 +95,7 @@ def test_the_newest_photos_of_this_version_count(version: Path, training_records
     assert result["left_out"] == {"answered by another version": 30}
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_set_aside_and_named(version: Path, training_records: list[Path], make_log: Make, tmp_path: Path) -> None:
     logs = make_log(answers(11, 60))
     path = write_log(logs / "marque" / "20261102T000000Z-1-1.tfrecord", answers(12, 60), together=1)
@@ -106,6 +112,7 @@ def test_a_damaged_file_is_set_aside_and_named(version: Path, training_records: 
     assert "20261102T000000Z-1-1.tfrecord" in (tmp_path / "out" / "drift.html").read_text()
 
 
+@pytest.mark.slow
 def test_what_is_no_answer_is_left_out_and_counted(version: Path, training_records: list[Path], tmp_path: Path) -> None:
     path = tmp_path / "logs" / "marque" / "1.tfrecord"
     path.parent.mkdir(parents=True)
@@ -126,6 +133,7 @@ def test_what_is_no_answer_is_left_out_and_counted(version: Path, training_recor
     assert [test["photos"]["recent"] for test in result["tests"]] == [61, 61, 60, 60, 60]
 
 
+@pytest.mark.slow
 def test_a_bucket_gives_the_same_as_a_folder(
     gcs: str, version: Path, training_records: list[Path], make_log: Make, tmp_path: Path
 ) -> None:
@@ -144,6 +152,7 @@ def test_a_bucket_gives_the_same_as_a_folder(
     assert there["tests"] == here["tests"]
 
 
+@pytest.mark.slow
 def test_a_batch_is_checked_without_its_photos(version: Path, training_records: list[Path], tmp_path: Path) -> None:
     table = tmp_path / "predictions.parquet"
     rows = [

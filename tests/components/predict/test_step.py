@@ -47,6 +47,7 @@ def answered(all_photos: Path, version: Path, tmp_path_factory: pytest.TempPathF
     return folder / "out"
 
 
+@pytest.mark.slow
 def test_every_photo_has_its_row(all_photos: Path, answered: Path) -> None:
     table = pd.read_parquet(answered / "predictions.parquet")
     assert list(table.columns) == COLUMNS
@@ -124,6 +125,7 @@ def changed_parts(before: dict[str, int], output: Path) -> list[str]:
     return [name for name, at in parts(output).items() if before.get(name) != at]
 
 
+@pytest.mark.slow
 def test_only_what_changed_is_done_again(photos: Path, version: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     batch(str(photos), version, str(output), tmp_path)
@@ -141,6 +143,7 @@ def test_only_what_changed_is_done_again(photos: Path, version: Path, tmp_path: 
     assert len(pq.read_table(output / "predictions.parquet")) == 15
 
 
+@pytest.mark.slow
 def test_another_model_answers_everything_anew_and_another_card_nothing(photos: Path, version: Path, tmp_path: Path) -> None:
     output, other = tmp_path / "out", shutil.copytree(version, tmp_path / "marque" / "4")
     batch(str(photos), version, str(output), tmp_path)
@@ -202,6 +205,7 @@ def bucket(gcs: str, all_photos: Path, version: Path) -> str:
     return f"gs://{gcs}"
 
 
+@pytest.mark.slow
 def test_a_bucket_gives_the_same_as_a_folder(bucket: str, answered: Path, tmp_path: Path) -> None:
     there = batch(f"{bucket}/photos", f"{bucket}/models/marque/3", f"{bucket}/out/", tmp_path, tasks=2)
     here = json.loads((answered / "summary.json").read_text())
@@ -214,6 +218,7 @@ def test_a_bucket_gives_the_same_as_a_folder(bucket: str, answered: Path, tmp_pa
     assert again["chunks_reused"] == 4
 
 
+@pytest.mark.slow
 def test_a_changed_photo_in_a_bucket_is_seen(bucket: str, all_photos: Path, version: Path, tmp_path: Path) -> None:
     batch(f"{bucket}/photos", version, f"{bucket}/out", tmp_path)
     buckets.upload(all_photos / "02.jpg", f"{bucket}/photos/00.jpg")

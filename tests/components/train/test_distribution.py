@@ -167,6 +167,7 @@ def test_an_environment_that_names_no_group_is_refused(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("first_step", [0, 65])
+@pytest.mark.slow
 def test_the_parts_of_a_batch_make_up_the_batch(toy_records: list[Path], first_step: int) -> None:
     def read(part: tuple[int, int]) -> list[np.ndarray]:
         with Reader(open_records(toy_records), CONFIG, part) as reader:
@@ -190,6 +191,7 @@ def test_the_parts_of_a_split_make_up_the_split(toy_records: list[Path]) -> None
 
 
 @pytest.mark.parametrize("augment", ["imgaug", "graph"])
+@pytest.mark.slow
 def test_each_part_is_augmented_in_its_own_way(toy_records: list[Path], monkeypatch: pytest.MonkeyPatch, augment: str) -> None:
     # the same two photos to everyone
     monkeypatch.setattr(

@@ -68,6 +68,7 @@ def test_the_suggestion_learns_faster_than_rates_far_from_it(toy_records: list[P
     assert reached[1.0] < min(reached[0.01], reached[100.0])
 
 
+@pytest.mark.slow
 def test_the_command_says_its_suggestion_and_writes_what_it_saw(toy_records: list[Path], tmp_path: Path) -> None:
     result = lr_find(toy_records, tmp_path, "accumulate=2")
     assert result.exit_code == 0, result.output
@@ -84,6 +85,7 @@ def test_the_command_says_its_suggestion_and_writes_what_it_saw(toy_records: lis
     assert (tmp_path / "lr-find.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_hopeless_case_says_so_in_one_line(toy_records: list[Path], tmp_path: Path) -> None:
     result = lr_find(toy_records, tmp_path, "class_weight=0", "box_weight=0")
     assert result.exit_code == 1
@@ -93,6 +95,7 @@ def test_a_hopeless_case_says_so_in_one_line(toy_records: list[Path], tmp_path: 
     assert {path.name for path in tmp_path.iterdir()} == {"lr-find.csv", "lr-find.png"}
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_is_told(toy_records: list[Path]) -> None:
     network = build(CONFIG, 3)
     network.get_layer("logits").bias.assign([0.0, np.nan, 0.0])

@@ -56,11 +56,13 @@ def drawn_grid(count: int) -> Figure:
 
 @pytest.mark.parametrize("count", [2, 8, 25])
 @pytest.mark.parametrize("draw", [drawn_balance, drawn_splits, drawn_within, drawn_grid])
+@pytest.mark.slow
 def test_words_overlap_nowhere(draw: object, count: int) -> None:
     assert_readable(draw(count))
 
 
 @pytest.mark.parametrize("draw", [drawn_balance, drawn_splits, drawn_within])
+@pytest.mark.slow
 def test_words_overlap_nowhere_with_196_classes(draw: object) -> None:
     assert_readable(draw(196))
 

@@ -45,6 +45,7 @@ def damage(records: Records, split: str, every: int) -> int:
 
 
 @pytest.mark.parametrize("augment", ["none", "imgaug", "graph"])
+@pytest.mark.slow
 def test_batches_are_balanced_and_the_same_from_any_step(toy_records: list[Path], augment: str) -> None:
     records, config = open_records(toy_records), dataclasses.replace(CONFIG, augment=augment)
     whole = steps(records, config, 70)
@@ -59,6 +60,7 @@ def test_batches_are_balanced_and_the_same_from_any_step(toy_records: list[Path]
 
 
 @pytest.mark.parametrize("augment", ["imgaug", "graph"])
+@pytest.mark.slow
 def test_the_tail_shows_photos_as_they_are(toy_records: list[Path], augment: str) -> None:
     records = open_records(toy_records)
     plain = steps(records, CONFIG, 4)
@@ -116,6 +118,7 @@ def test_validation_visits_every_record_once(toy_records: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("image_px", [32, 60, 224])
+@pytest.mark.slow
 def test_training_and_serving_see_the_same_photo(toy_records: list[Path], image_px: int) -> None:
     records = open_records(toy_records)
     config = dataclasses.replace(CONFIG, image_px=image_px, batch=8)
@@ -146,6 +149,7 @@ def test_training_and_serving_see_the_same_photo(toy_records: list[Path], image_
 
 
 @pytest.mark.parametrize("augment", ["none", "imgaug"])
+@pytest.mark.slow
 def test_a_damaged_record_stops_reading_with_its_file_and_number(records: Records, augment: str) -> None:
     damage(records, "train", 2)
     with pytest.raises(UserError, match=r"train-\d{5}-of-\d{5}\.tfrecord: record \d+ is damaged or cut off"):

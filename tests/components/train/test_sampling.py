@@ -83,6 +83,7 @@ def test_ten_thousand_batches_of_32(temperature: float) -> None:
         assert np.ptp(times) <= 1
 
 
+@pytest.mark.slow
 def test_every_order_of_a_class_is_equally_likely() -> None:
     _, members = Sampler([4], 0).draws(0, 24_000 * 4)
     orders = members.reshape(-1, 4) @ [1000, 100, 10, 1]

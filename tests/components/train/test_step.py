@@ -63,11 +63,13 @@ def test_a_small_set_is_learned(toy_records: list[Path], tmp_path: Path) -> None
     assert float(last["iou"]) >= 0.7
 
 
+@pytest.mark.slow
 def test_the_default_policy_is_written_down(toy_records: list[Path], tmp_path: Path) -> None:
     run(toy_records, tmp_path, dataclasses.replace(TINY, augment="auto"))
     assert json.loads((tmp_path / "config.json").read_text())["augment"] in ("imgaug", "graph")
 
 
+@pytest.mark.slow
 def test_skipped_records_are_listed(toy_records: list[Path], tmp_path: Path) -> None:
     folders = [Path(shutil.copytree(folder, tmp_path / folder.name)) for folder in toy_records]
     shard = open_records(folders).shards["train"][0]
@@ -94,12 +96,14 @@ def test_missing_weights_are_refused(toy_records: list[Path], tmp_path: Path) ->
         run(toy_records, tmp_path, dataclasses.replace(TINY, weights="nowhere.weights.h5"))
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_is_told_and_leaves_nothing(toy_records: list[Path], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="learning_rate: training diverged in epoch"):
         run(toy_records, tmp_path / "model", dataclasses.replace(TINY, learning_rate=10.0, weight_decay=1.0, epochs=20))
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_steps_are_shown_as_they_are_done(
     toy_records: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

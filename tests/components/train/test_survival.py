@@ -98,6 +98,7 @@ def test_a_run_goes_on_from_its_checkpoint(
     assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_had_only_to_be_written_is_written_whole(
     toy_records: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_run_that_had_only_to_be_written_is_written_whole(
     assert_same(tmp_path / "model", tmp_path / "undisturbed", 1e-5)
 
 
+@pytest.mark.slow
 def test_another_setting_starts_anew(toy_records: list[Path], tmp_path: Path) -> None:
     checkpoints = str(tmp_path / "checkpoints")
     with pytest.raises(InterruptionError):

@@ -105,6 +105,7 @@ def test_a_service_that_goes_away_costs_a_warning(tmp_path: Path, mlflow_store: 
 
 
 @pytest.mark.parametrize("answers", ["no connection", "silence"])
+@pytest.mark.slow
 def test_a_service_that_does_not_answer_ends_the_run_at_the_start(
     answers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def penalty(trainee: Trainee) -> float:
 
 
 @pytest.mark.parametrize("others", [{}, {"metric_loss": "contrastive"}, {"class_loss": "focal", "box_loss": "ciou"}])
+@pytest.mark.slow
 def test_the_total_is_the_weighted_sum_and_the_penalties(others: dict[str, Any]) -> None:
     settings = {**WEIGHTED, **others}
     trainee = compiled(**settings)
@@ -91,6 +92,7 @@ def test_with_learned_weights_the_total_is_kendalls() -> None:
         assert result["loss"] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_learned_weights_move_to_where_they_are_best() -> None:
     settings: dict[str, Any] = {"head_weights": "learned", "metric_loss": "contrastive"}
     trainee = compiled(learning_rate=1.0, **settings)
@@ -101,6 +103,7 @@ def test_learned_weights_move_to_where_they_are_best() -> None:
     np.testing.assert_allclose(trainee.trainable_weights[0].numpy(), np.log(means(trainee, settings)), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_metrics_are_means_over_photos_and_start_anew() -> None:
     trainee = compiled()
     found = answers(trainee)
@@ -115,6 +118,7 @@ def test_metrics_are_means_over_photos_and_start_anew() -> None:
             assert trained[f"{prefix}loss"][0] == pytest.approx(sum(expected[:2]) + penalty(trainee), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_every_weight_gets_a_slope_and_the_proxies_too() -> None:
     trainee = compiled(learning_rate=0.05, metric_loss="proxy", head_weights="learned")
     before = {weight.path: weight.numpy() for weight in trainee.trainable_weights}
@@ -131,6 +135,7 @@ def test_a_mixed_photo_is_right_where_its_larger_share_is() -> None:
     assert trainee.evaluate(data, verbose=0, return_dict=True)["top1"] == 1
 
 
+@pytest.mark.slow
 def test_training_in_half_precision_gives_numbers_in_single() -> None:
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:

@@ -42,6 +42,7 @@ def test_the_first_layers_and_frozen_batchnorm_stay_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
+@pytest.mark.slow
 def test_lower_stages_move_less(kind: str) -> None:
     keras.utils.set_random_seed(0)
     config = TrainConfig.of({**vars(CONFIG), "layer_decay": 0.1, "optimizer": kind, "weight_decay": 0.0})
@@ -73,6 +74,7 @@ def decayed_once(config: TrainConfig) -> keras.Model:
 
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
+@pytest.mark.slow
 def test_lower_stages_decay_less(kind: str) -> None:
     config = TrainConfig.of({**vars(CONFIG), "layer_decay": 0.1, "optimizer": kind, "weight_decay": 0.5})
     network = decayed_once(config)

@@ -53,6 +53,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> optuna.Study:
     return studied(tmp_path_factory.mktemp("study") / "study.journal", 24)
 
 
+@pytest.mark.slow
 def test_the_best_settings_are_the_best_trials_over_those_wanted(tmp_path: Path) -> None:
     study = studied(tmp_path / "study", 24)
     settings = best(str(tmp_path / "study"), "", tmp_path / "out")

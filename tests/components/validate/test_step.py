@@ -26,6 +26,7 @@ from tests.components.validate.conftest import evaluate, save
 QUICK = Limits(photos=8)
 
 
+@pytest.mark.slow
 def test_a_good_model_is_measured_and_its_requests_are_kept(
     good_model: Path, good_evaluation: Path, photo_records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,6 +185,7 @@ def gone(pid: int) -> bool:
         return True
 
 
+@pytest.mark.slow
 def test_requests_past_the_deadline_are_too_slow_and_the_server_is_gone_whatever_happens(
     good_model: Path, good_evaluation: Path, photo_records: Path, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from serving.app.evaluations import agreement, differences, evaluations, read_pr
 from serving.app.sources import Sources
 
 
+@pytest.mark.slow
 def test_published_evaluations_come_newest_first_and_then_the_folder(sources: Sources, tmp_path: Path) -> None:
     found = evaluations(sources.repository, "marque", sources.evaluation)
     assert [entry.version for entry in found] == [2, 1, None]

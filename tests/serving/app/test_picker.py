@@ -58,6 +58,7 @@ def fetch(app: AppTest, address: str) -> AppTest:
     return app
 
 
+@pytest.mark.slow
 def test_a_photo_is_fetched(started, site: str, tmp_path: Path) -> None:
     app = fetch(started(Sources()), f"{site}/car.jpg")
     assert not app.error
@@ -65,12 +66,14 @@ def test_a_photo_is_fetched(started, site: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["/etc/passwd", "file:///etc/passwd", "gs://bucket/car.jpg", "car.jpg"])
+@pytest.mark.slow
 def test_a_place_of_another_kind_is_refused(started, address: str) -> None:
     app = fetch(started(Sources()), address)
     assert app.error[0].value.startswith("expected the address of a photo")
     assert picker.CHOSEN not in app.session_state
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_one_line(started, site: str) -> None:
     assert "404" in fetch(started(Sources()), f"{site}/van.jpg").error[0].value
 

@@ -30,6 +30,7 @@ def run(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("view", ["predict", "explore", "thresholds", "report"])
+@pytest.mark.slow
 def test_with_nothing_a_page_says_what_to_run(run, view: str) -> None:
     (error,) = run(view, Sources()).error
     assert "make demo" in error.value
@@ -43,11 +44,13 @@ def test_with_nothing_to_compare_it_says_what_to_run(run) -> None:
 
 
 @pytest.mark.parametrize("view", ["predict", "compare"])
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_one_line(run, sources: Sources, view: str) -> None:
     (error,) = run(view, dataclasses.replace(sources, server="localhost:1")).error
     assert error.value.startswith("localhost:1: no server answers there")
 
 
+@pytest.mark.slow
 def test_files_of_something_else_are_one_line(run, sources: Sources, tmp_path: Path) -> None:
     elsewhere = Sources(dataset=str(tmp_path), evaluation=str(tmp_path))
     for view, missing in (("explore", "dataset.json"), ("thresholds", "predictions.parquet"), ("report", "report.html")):
@@ -55,12 +58,14 @@ def test_files_of_something_else_are_one_line(run, sources: Sources, tmp_path: P
         assert missing in error.value
 
 
+@pytest.mark.slow
 def test_a_report_too_large_to_show_can_be_downloaded(run, sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not run("report", sources).info
     monkeypatch.setattr(report, "SHOWN_BYTES", 1000)
     assert "too much to show here" in run("report", sources).info[0].value
 
 
+@pytest.mark.slow
 def test_predictions_of_photos_that_the_dataset_lacks_are_shown_as_text(run, sources: Sources) -> None:
     ran = run("thresholds", dataclasses.replace(sources, dataset=""))
     (figures,) = [element.proto.body for element in ran.get("html") if "m-gallery" in element.proto.body][:1]
@@ -68,6 +73,7 @@ def test_predictions_of_photos_that_the_dataset_lacks_are_shown_as_text(run, sou
     assert "IoU" in figures
 
 
+@pytest.mark.slow
 def test_a_class_of_its_own_is_weighed(run, sources: Sources) -> None:
     ran = run("thresholds", sources)
     ran.selectbox(key="threshold class").select_index(1).run()

@@ -136,6 +136,7 @@ def test_a_model_that_is_not_served(address: str, photo: MakePhoto) -> None:
         Client(address, "other").predict([photo("red")])
 
 
+@pytest.mark.slow
 def test_a_photo_above_the_servers_limit(repository: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (200, 200, 3), np.uint8)
     data = io.BytesIO()

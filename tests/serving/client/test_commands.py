@@ -81,6 +81,7 @@ def test_a_signal_ends_the_server_cleanly(repository: Path, start_process: Start
     assert output == f"serving marque version 2 on {address}\n"
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there_is_one_line_from_the_shell_too(tmp_path: Path, photo: MakePhoto) -> None:
     (tmp_path / "car.jpg").write_bytes(photo("red"))
     ended = serving("predict", tmp_path / "car.jpg", "--server", "localhost:1")

@@ -98,6 +98,7 @@ def test_a_version_that_is_not_loaded_is_loaded_first(config: Path, servers: lis
         pointed_to(servers[0], photo, "canary")
 
 
+@pytest.mark.slow
 def test_where_one_refuses_the_others_are_set_back(config: Path, servers: list[str], photo: MakePhoto) -> None:
     before = config.read_bytes()
     (config.parent / "marque" / "9").mkdir()

@@ -340,6 +340,7 @@ def check(target: Target, photo: bytes, count: int) -> None:
     assert peak - before < 3 * MAX_GROWTH_BYTES
 
 
+@pytest.mark.slow
 def test_500_malformed_requests(target: Target, photo: MakePhoto) -> None:
     check(target, photo("red"), 500)
 

@@ -64,6 +64,7 @@ def test_a_taken_port(start: Start) -> None:
         start(rest_port=taken)
 
 
+@pytest.mark.slow
 def test_overload_is_answered_and_passes(start: Start, photo: MakePhoto) -> None:
     server = start(queue=1, batch_timeout_ms=WAIT_MS)
     with ThreadPoolExecutor(6) as pool:

@@ -85,6 +85,7 @@ def test_overlay_is_hot_in_the_right_corner_and_leaves_cold_places_grey() -> Non
         ("MobileNetV2-0.35", "mixed_bfloat16", 1),
     ],
 )
+@pytest.mark.slow
 def test_networks_as_train_builds_them(backbone: str, precision: str, places: int, photo: bytes) -> None:
     keras.utils.set_random_seed(0)
     config = TrainConfig.of(

@@ -69,6 +69,7 @@ def test_a_box_follows_its_rectangle(randaugment: int, least_median: float, leas
     assert np.median(iou_unmoved) < 0.8
 
 
+@pytest.mark.slow
 def test_a_box_at_the_border_is_never_lost() -> None:
     low = np.random.default_rng(0).choice([0.0, 0.85], (N, 2))
     boxes = np.concatenate([low, low + 0.15], axis=1).astype(np.float32)
@@ -82,6 +83,7 @@ def test_a_box_at_the_border_is_never_lost() -> None:
         assert area.std() > 0.1
 
 
+@pytest.mark.slow
 def test_nothing_but_mirrors_at_strength_0() -> None:
     photos, boxes = with_rectangles(0)
     photos = np.random.default_rng(0).integers(0, 256, photos.shape, dtype=np.uint8)
@@ -241,6 +243,7 @@ def test_families_of_kernels() -> None:
     assert 0 <= blended.min() < 0.9 < 1.1 < np.median(blended) <= 1.9
 
 
+@pytest.mark.slow
 def test_blur_and_superpixels() -> None:
     photos = np.random.default_rng(0).integers(0, 256, (N, SIDE, SIDE, 3), dtype=np.uint8)
     strength = tf.constant(1.0)

@@ -114,6 +114,7 @@ def test_the_seed_decides() -> None:
     assert not np.array_equal(mixed(0.4, 1.0, 1)[2], mixed(0.4, 1.0, 2)[2])
 
 
+@pytest.mark.slow
 def test_inside_tf_data_shapes_stay_static_and_a_batch_of_one_is_left_alone() -> None:
     photos, boxes, labels = flat_batch()
     whole = tf.data.Dataset.from_tensor_slices((photos[:9], boxes[:9], labels[:9]))

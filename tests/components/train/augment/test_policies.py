@@ -77,6 +77,7 @@ def _bent_by_seed(photos, given):
 
 
 @pytest.mark.parametrize("bend", [_bent_by_imgaug, _bent_by_seed])
+@pytest.mark.slow
 def test_a_box_follows_a_bend(bend, boxes):
     given = np.rint(boxes(100, 0.5, 0.7) * 128).astype(int)
     given = np.clip(given, 10, 118)
@@ -91,6 +92,7 @@ def test_a_box_follows_a_bend(bend, boxes):
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (32, 32), (48, 96), (97, 33)])
+@pytest.mark.slow
 def test_photos_and_boxes_keep_type_shape_and_frame(augment, scenes, boxes, height, width):
     photos, given = scenes(60, height, width), boxes(60, 0.1, 1.0)
     before = photos.copy(), given.copy()
@@ -104,6 +106,7 @@ def test_photos_and_boxes_keep_type_shape_and_frame(augment, scenes, boxes, heig
     assert (moved[:, 2:] > moved[:, :2]).all()
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_result(augment, scenes, boxes):
     photos, given = scenes(150, 32, 32), boxes(150, 0.4, 0.8)
     first, again, other = (augment(photos, given, seed, 1.0) for seed in (3, 3, 4))
@@ -112,6 +115,7 @@ def test_the_seed_decides_the_result(augment, scenes, boxes):
     assert (first[1] != other[1]).any(1).all()
 
 
+@pytest.mark.slow
 def test_global_random_states_are_neither_read_nor_changed(augment, scenes, boxes):
     photos, given = scenes(150, 32, 32), boxes(150, 0.4, 0.8)
     np.random.seed(1)  # noqa: NPY002
@@ -135,6 +139,7 @@ def test_strength_0_changes_nothing_but_mirrors(augment, scenes, boxes):
     np.testing.assert_allclose(moved[mirrored], (given * [-1, 1, -1, 1] + [1, 0, 1, 0])[mirrored][:, [2, 1, 0, 3]], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_half_the_strength_changes_less(augment, scenes, boxes):
     photos, given = scenes(80, 64, 64), boxes(80, 0.2, 0.8)
     shifts = []
@@ -145,6 +150,7 @@ def test_half_the_strength_changes_less(augment, scenes, boxes):
     assert shifts[0] < 0.7 * shifts[1]
 
 
+@pytest.mark.slow
 def test_enough_of_a_car_in_the_corner_stays(augment, scenes):
     """A box keeps KEPT_SHARE of what scale (.9 a side) and bends leave of its area; without the rule some keep nothing."""
     photos = scenes(100, 32, 32)
@@ -172,6 +178,7 @@ def _fast(family, photo, rng):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.slow
 def test_each_effect_of_imgaug_is_as_frequent_and_strong_as_in_seed(family, scenes):
     count = 200 if family not in ("superpixels", "piecewise_affine") else 80
     photos, rng = scenes(count, 96, 96), np.random.default_rng(0)

@@ -121,6 +121,7 @@ def test_a_worker_has_no_tensorflow_no_main_module_and_one_thread(policy):
 
 
 @pytest.mark.parametrize("name", ["seed", "imgaug"])
+@pytest.mark.slow
 def test_our_policies_run_in_workers_without_tensorflow(name):
     with Workers(f"components.train.augment.{name}", 1, 1.0) as workers:
         photos, boxes = workers(*_batch(2, 64), 1)
@@ -261,6 +262,7 @@ main()  # without a guard, as in many a script
     ("way", "redirection"),
     [("normal", ""), ("normal", "<&-"), ("exception", ""), ("SIGINT", ""), ("SIGTERM", ""), ("SIGKILL", "")],
 )
+@pytest.mark.slow
 def test_nothing_is_left_behind_however_the_main_process_ends(tmp_path, way, redirection):
     (tmp_path / "slow.py").write_text(SLOW)
     (tmp_path / "script.py").write_text(SCRIPT)

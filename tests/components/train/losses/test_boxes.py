@@ -100,6 +100,7 @@ def test_msle_pulls_a_corner_back_from_beyond_the_photos_edge(slopes: Any) -> No
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "ciou"])
+@pytest.mark.slow
 def test_slopes_are_those_of_finite_differences(kind: str, slopes: Any) -> None:
     truth, guess = random_boxes(0, 10), random_boxes(1, 10)
     guess[0] -= 0.3  # beyond the photo's edge
@@ -132,6 +133,7 @@ def pairs(low: float = 0, high: float = 1) -> Any:
 
 @settings(max_examples=25)
 @given(pairs())
+@pytest.mark.slow
 def test_overlaps_keep_their_bounds(boxes: tuple[np.ndarray, np.ndarray]) -> None:
     plain, generalized, complete = (np.array(measure(*boxes)) for measure in (iou, giou, ciou))
     assert np.all((plain >= 0) & (plain <= 1 + 1e-6))
@@ -144,6 +146,7 @@ def test_overlaps_keep_their_bounds(boxes: tuple[np.ndarray, np.ndarray]) -> Non
 
 @settings(max_examples=60)
 @given(pairs(-2, 3), st.sampled_from(KINDS), st.booleans())
+@pytest.mark.slow
 def test_losses_and_their_slopes_are_numbers(boxes: tuple[np.ndarray, np.ndarray], kind: str, same: bool) -> None:
     """Whether boxes are empty, coincide, or lie far apart and out of the photo."""
     truth, guess = boxes[0], tf.constant(boxes[0] if same else boxes[1])

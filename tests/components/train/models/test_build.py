@@ -37,6 +37,7 @@ SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("EfficientNetV2B
 
 
 @pytest.mark.parametrize("backbone", ["MobileNetV2", "ResNet50", "EfficientNetB0", *SLOW])
+@pytest.mark.slow
 def test_preprocessing_is_part_of_the_network(backbone: str) -> None:
     network = build(settings(backbone), 2)
     reference = getattr(keras.applications, backbone)(include_top=False, weights=None, input_shape=(32, 32, 3))
@@ -127,6 +128,7 @@ def test_weights_of_our_own_backbone_come_from_a_file(tmp_path: Path) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_file_of_imagenet_weights_does_what_downloading_them_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "efficientnet.weights.h5"
     source = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(32, 32, 3))
@@ -138,6 +140,7 @@ def test_a_file_of_imagenet_weights_does_what_downloading_them_does(monkeypatch:
     assert_same(local(photos()), downloaded(photos()))
 
 
+@pytest.mark.slow
 def test_weights_of_another_backbone_are_refused_in_one_line(tmp_path: Path) -> None:
     other = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3), alpha=0.5)
     path = tmp_path / "other.weights.h5"
@@ -165,6 +168,7 @@ def test_a_file_that_is_no_weights_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not WEIGHTS.is_file(), reason="the shared ImageNet weights are not on this machine")
+@pytest.mark.slow
 def test_pretrained_weights_are_loaded() -> None:
     network = build(settings("MobileNetV2-0.35", image_px=96, weights=str(WEIGHTS)), 2)
     first = network.get_layer("backbone").get_layer("Conv1").get_weights()[0]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
@@ -13,6 +14,7 @@ from components.train.models.stages import stages
 from components.train.trainee import Trainee
 from tests.components.train.models.conftest import BATCH, CLASSES, Built
 
+pytestmark = pytest.mark.slow
 MEAN_BOX = (0.1, 0.2, 0.9, 0.8)
 LABELS = np.eye(CLASSES, dtype=np.float32)[np.arange(BATCH) % CLASSES]
 

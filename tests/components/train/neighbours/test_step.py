@@ -103,6 +103,7 @@ def test_a_model_trained_with_randaugment(records: Path, model: Path, tmp_path: 
     assert code == 0, error
 
 
+@pytest.mark.slow
 def test_the_picture_frames_right_and_wrong_neighbours_and_every_word_is_readable() -> None:
     classes = ["Mercedes-Benz Sprinter Van 2012", "AM General Hummer SUV 2000", "FIAT 500 Convertible 2012", "Audi A5 Coupe 2012"]
     rng = np.random.default_rng(0)
@@ -140,6 +141,7 @@ def test_the_picture_frames_right_and_wrong_neighbours_and_every_word_is_readabl
     assert crossing == []
 
 
+@pytest.mark.slow
 def test_wrong_use_ends_in_one_line_and_writes_nothing(
     records: Path, model: Path, toy_records: list[Path], toy_model: Path, tmp_path: Path
 ) -> None:

@@ -54,10 +54,12 @@ def test_one_class_is_refused(opened: Records) -> None:
         two_classes(opened, np.array([0, 9, 0]))
 
 
+@pytest.mark.slow
 def test_a_sound_network_learns_them_by_heart(opened: Records, make: Make) -> None:
     assert learned(opened, make()) == (True, True)
 
 
+@pytest.mark.slow
 def test_dropout_is_off(opened: Records, make: Make) -> None:
     trainee = make(dropout=0.9)
     assert learned(opened, trainee) == (True, True)
@@ -68,6 +70,7 @@ def test_a_network_with_batchnorm_learns_them_by_heart(opened: Records, make: Ma
     assert learned(opened, make(backbone="MobileNetV2-0.35")) == (True, True)
 
 
+@pytest.mark.slow
 def test_labels_that_come_with_other_photos_each_time_are_caught(opened: Records, make: Make) -> None:
     def shuffled(photos: tf.Tensor, truth: dict[str, tf.Tensor]) -> Batch:
         return photos, {**truth, "logits": tf.random.shuffle(truth["logits"], seed=1)}
@@ -75,6 +78,7 @@ def test_labels_that_come_with_other_photos_each_time_are_caught(opened: Records
     assert learned(opened, make(), shuffled) == (False, True)
 
 
+@pytest.mark.slow
 def test_boxes_that_come_with_other_photos_each_time_are_caught(opened: Records, make: Make) -> None:
     def shuffled(photos: tf.Tensor, truth: dict[str, tf.Tensor]) -> Batch:
         return photos, {**truth, "box": tf.random.shuffle(truth["box"], seed=1)}
@@ -82,6 +86,7 @@ def test_boxes_that_come_with_other_photos_each_time_are_caught(opened: Records,
     assert learned(opened, make(), shuffled) == (True, False)
 
 
+@pytest.mark.slow
 def test_a_loss_of_the_wrong_sign_is_caught(opened: Records, make: Make) -> None:
     class Flipped(Trainee):
         def compute_loss(self, *arguments: object, **named: object) -> tf.Tensor:
@@ -90,6 +95,7 @@ def test_a_loss_of_the_wrong_sign_is_caught(opened: Records, make: Make) -> None
     assert learned(opened, make(Flipped)) == (False, False)
 
 
+@pytest.mark.slow
 def test_a_frozen_network_is_caught(opened: Records, make: Make) -> None:
     trainee = make()
     for layer in trainee.network.layers:
@@ -97,6 +103,7 @@ def test_a_frozen_network_is_caught(opened: Records, make: Make) -> None:
     assert learned(opened, trainee) == (False, False)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_it(opened: Records, make: Make) -> None:
     trainee = make()
     trainee.network.get_layer("logits").bias.assign([0.0, np.nan, 0.0])

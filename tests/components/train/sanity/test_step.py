@@ -35,6 +35,7 @@ def test_a_sound_run_passes_with_a_page_that_holds_all_it_shows(toy_records: lis
     assert [path.name for path in tmp_path.iterdir()] == ["sanity.html"]
 
 
+@pytest.mark.slow
 def test_a_hopeless_run_ends_in_one_line_and_has_its_page_all_the_same(toy_records: list[Path], tmp_path: Path) -> None:
     result = sanity(toy_records, tmp_path, class_weight=0.0)
     assert result.exit_code == 1
