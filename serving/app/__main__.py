@@ -12,6 +12,7 @@ from components.common.errors import UserError, one_line_errors
 from components.common.whole import whole_file
 from serving.app.launch import LOOPBACK, check_streamlit, embedded_server, free_port, streamlit
 from serving.app.sources import Sources, completed
+from serving.client.options import listen
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 LOOK_S = 0.3
@@ -26,14 +27,7 @@ LOOK_S = 0.3
 @click.option(
     "--demo", type=click.Path(path_type=Path), default=Path("build/demo"), show_default=True, help="Folder of `make demo`."
 )
-@click.option(
-    "--host",
-    envvar="MARQUE_HOST",
-    default="localhost",
-    show_default=True,
-    show_envvar=True,
-    help="Address to listen on; 0.0.0.0 lets other machines in.",
-)
+@listen
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8600, show_default=True, help="Port to listen on; 0 takes a free one."
 )

@@ -1,4 +1,4 @@
-"""The options that all commands of the client share: which server and model, how it is reached, how long to wait."""
+"""The options that commands share: which server and model, how it is reached, how long to wait; where server and app listen."""
 
 import functools
 import math
@@ -57,6 +57,15 @@ def server(address: str = "Address of the server, host:port.", deadline_s: float
         click.option("--token-file", type=file, metavar="FILE", help=f"A bearer token; else ${TOKEN_VARIABLE}, if set."),
     )
 
+
+listen = click.option(
+    "--host",
+    envvar="MARQUE_HOST",
+    default="localhost",
+    show_default=True,
+    show_envvar=True,
+    help="Address to listen on; 0.0.0.0 lets other machines in.",
+)
 
 which = _stacked(
     click.option("--version", type=Version(), metavar="N", help="Ask this version of the model instead of the latest."),

@@ -7,6 +7,7 @@ import click
 
 from components.common.errors import UserError, one_line_errors
 from components.common.quiet import quiet_tensorflow
+from serving.client.options import listen
 
 FOLDER = click.Path(path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -17,14 +18,7 @@ PORT = click.IntRange(0, 65535)
 @click.option("--repository", type=FOLDER, help="Folder that holds <model>/<version>/: the latest version is served.")
 @click.option("--model", default="marque", show_default=True, help="Name of the served model, with --repository.")
 @click.option("--config", type=FILE, help="Model config file (ModelServerConfig as text): models, versions and labels.")
-@click.option(
-    "--host",
-    envvar="MARQUE_HOST",
-    default="localhost",
-    show_default=True,
-    show_envvar=True,
-    help="Address to listen on; 0.0.0.0 lets other machines in.",
-)
+@listen
 @click.option("--port", type=PORT, default=8500, show_default=True, help="Port of gRPC; 0 takes a free one.")
 @click.option(
     "--rest-port", type=click.IntRange(-1, 65535), default=8501, show_default=True, help="Port of REST; 0 a free one, -1 no REST."

@@ -4,7 +4,6 @@ A start is all of it: the engine makes the container, Python starts, the command
 own part is measured inside. Starts of all images take turns, so that what disturbs the machine disturbs all alike.
 """
 
-import json
 import statistics
 import time
 from collections.abc import Mapping
@@ -15,12 +14,12 @@ from rich.table import Table
 
 from components.common.errors import UserError, one_line_errors
 from components.common.progress import track
-from components.common.whole import whole_file
+from pipelines.images.__main__ import USUAL
 from pipelines.images.contents import ROOT, references
 from pipelines.images.engine import Engine, find
+from tests.bench import report
 
 RESULT = ROOT / "build" / "bench-containers.json"
-IMAGES = ("client", "data", "server", "app", "trainer")
 COMMANDS = {
     "client": ("-m", "serving", "predict", "--help"),
     "data": ("-m", "components.ingest", "--help"),
@@ -41,9 +40,7 @@ def main(starts: int) -> None:
     with one_line_errors():
         engine = find()
         result = measure(engine, references(), starts)
-        RESULT.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(RESULT) as partial:
-            partial.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+        report.write(result, RESULT)
         show(result)
 
 
@@ -54,7 +51,7 @@ def measure(engine: Engine, names: Mapping[str, str], starts: int) -> dict[str, 
         UserError: an image is not built.
     """
     result = {}
-    for image in IMAGES:
+    for image in USUAL:
         if not engine.succeeds("image", "inspect", names[image]):
             raise UserError(f"{names[image]}: not built; run make images")
         result[image] = {"mb": int(engine.read("image", "inspect", "--format={{.Size}}", names[image])) / 1e6}
